@@ -1,0 +1,45 @@
+/**
+ * Work for the lake pool: rows in memory to fsynced Parquet files. A job is plain data; shared
+ * memory in it stays shared and must not be written until the job's promise settles.
+ * Every job answers with the files it staged (src/lake/staged-file.ts), one per partition it met.
+ */
+import type { Exchange } from '#schemas/exchange';
+import type { Timeframe } from '#schemas/timeframe';
+
+/** Silver or gold trades: a TradeBatch (src/columns/trade-batch.ts) at byte 0 of `memory`. */
+export interface TradesJob {
+  readonly kind: 'trades';
+  readonly table: string;
+  readonly memory: SharedArrayBuffer;
+  readonly capacity: number;
+  readonly rows: number;
+  /** File name without its extension; unique in the data directory. */
+  readonly name: string;
+}
+
+export interface DeadLetterRow {
+  readonly raw: Uint8Array;
+  /** Index of the bad trade in the frame; -1 when the frame as a whole is bad. */
+  readonly index: number;
+  /** Code in REASONS (schemas/dead-letter.ts). */
+  readonly reason: number;
+  readonly receiveTimeUs: number;
+  readonly exchange: Exchange;
+  readonly sequence: number;
+}
+
+export interface DeadLettersJob {
+  readonly kind: 'dead-letters';
+  readonly rows: readonly DeadLetterRow[];
+  readonly name: string;
+}
+
+/** All candles of one partition of one timeframe, as records (src/candles/record.ts) back to back. */
+export interface CandlesJob {
+  readonly kind: 'candles';
+  readonly timeframe: Timeframe;
+  readonly records: Uint8Array;
+  readonly name: string;
+}
+
+export type LakeJob = TradesJob | DeadLettersJob | CandlesJob;
