@@ -1,0 +1,26 @@
+/** Partition folders: UTC calendar days, months and hours of microsecond times, as text. */
+export const HOUR_US = 3_600_000_000;
+export const DAY_US = 24 * HOUR_US;
+
+/** `2026-11-23` of a day number (days since the epoch). */
+export function dayText(day: number): string {
+  return new Date(day * 86_400_000).toISOString().slice(0, 10);
+}
+
+export function dayOf(timeUs: number): number {
+  return Math.floor(timeUs / DAY_US);
+}
+
+/** `hour`: hours since the epoch. */
+export function hourPartition(hour: number): string {
+  const hourText = String(hour - 24 * Math.floor(hour / 24)).padStart(2, '0');
+  return `exchange_date=${dayText(Math.floor(hour / 24))}/exchange_hour=${hourText}`;
+}
+
+export function dayPartition(column: string, day: number): string {
+  return `${column}=${dayText(day)}`;
+}
+
+export function monthPartition(column: string, day: number): string {
+  return `${column}=${dayText(day).slice(0, 7)}`;
+}
