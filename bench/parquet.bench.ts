@@ -3,9 +3,9 @@
  * each step. `node dist/bench/parquet.bench.js [rows] [rounds]`
  */
 import { wasmMemory } from 'parquet-wasm';
-import { type LakeDisk } from '#src/lake/file-sink';
-import { TradeEncoder } from '#src/lake/trade-encoder';
 import { BENCH_INSTRUMENTS, marketTrades } from '#bench/trade-market';
+import type { LakeDisk } from '#src/lake/file-sink';
+import { TradeEncoder } from '#src/lake/trade-encoder';
 
 const memoryDisk: LakeDisk = {
   makeDirectory() {},

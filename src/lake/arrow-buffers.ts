@@ -2,7 +2,17 @@
  * Column memory in Arrow layout, allocated once and overwritten batch after batch. Every column owns
  * its memory; `data(rows)` is the first `rows` values as apache-arrow sees them, without a copy.
  */
-import { type Data, type DataType, Dictionary, makeData, makeVector, Utf8 } from 'apache-arrow';
+import {
+  type Data,
+  type DataType,
+  makeData,
+  makeVector,
+  RecordBatch,
+  type Schema,
+  Struct,
+  Utf8,
+} from 'apache-arrow';
+import { assert } from '../base/errors.js';
 
 /** int64, timestamp: written as pairs of words (base/int64.ts). */
 export class Int64Column {
@@ -64,11 +74,37 @@ export class CodedColumn {
 
   data(type: DataType, rows: number): Data {
     return makeData({
-      type: type as Dictionary,
+      type,
       length: rows,
       nullCount: 0,
       data: this.codes.subarray(0, rows),
       dictionary: this.#dictionary,
     } as never);
   }
+}
+
+/** True or false, one bit a row. */
+export function booleansData(type: DataType, values: readonly boolean[]): Data {
+  const bits = new Uint8Array(Math.ceil(values.length / 8));
+  for (const [i, value] of values.entries()) if (value) bits[i >>> 3] |= 1 << (i & 7);
+  return fixedData(type, values.length, bits);
+}
+
+/** A batch from one function per column, which gets the column's Arrow type. */
+export function recordBatch<Name extends string>(
+  schema: Schema,
+  rows: number,
+  columns: Readonly<Record<Name, (type: DataType) => Data>>,
+): RecordBatch {
+  const children = schema.fields.map((field) => {
+    const column = columns[field.name as Name];
+    assert(column !== undefined, `no data for column ${field.name}`);
+    return column(field.type);
+  });
+  return structBatch(schema, rows, children);
+}
+
+export function structBatch(schema: Schema, rows: number, children: Data[]): RecordBatch {
+  const type = new Struct(schema.fields);
+  return new RecordBatch(schema, makeData({ type, length: rows, nullCount: 0, children }));
 }

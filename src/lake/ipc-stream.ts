@@ -6,7 +6,12 @@
  * joins those that lie side by side in memory, which corrupts columns that share a buffer, and
  * allocates the joined result anew each time: page faults alone took 60 ns a row.)
  */
-import { AsyncByteQueue, type RecordBatch, RecordBatchStreamWriter, type Schema } from 'apache-arrow';
+import {
+  AsyncByteQueue,
+  type RecordBatch,
+  RecordBatchStreamWriter,
+  type Schema,
+} from 'apache-arrow';
 import { assert } from '../base/errors.js';
 
 class ReusedBytes extends AsyncByteQueue<Uint8Array> {

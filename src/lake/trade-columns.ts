@@ -6,12 +6,12 @@
  * A `Gather` owns the memory of its column and overwrites it every time. GATHER_ROWS rows of all
  * columns take 6 MB: they are still in the cache when they are copied into the IPC stream.
  */
-import { type DataType, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
+import type { DataType, RecordBatch, Schema } from 'apache-arrow';
 import { EXCHANGES, exchangeCode } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { SIDES, TRADE } from '#schemas/trade';
 import type { TradeBatch } from '../columns/trade-batch.js';
-import { CodedColumn, fixedData, Int64Column } from './arrow-buffers.js';
+import { CodedColumn, fixedData, Int64Column, structBatch } from './arrow-buffers.js';
 import { arrowSchema } from './arrow-schema.js';
 import { GATHER_ROWS, type Gather } from './gather.js';
 import type { SymbolOrder } from './trade-order.js';
@@ -53,13 +53,26 @@ export class TradeColumns {
       trade_id: () => gatherTradeIds(instruments),
       symbol: (type) => gatherCoded(type, symbols.symbols, symbols.symbol),
       exchange: (type) =>
-        gatherCoded(type, EXCHANGES, byInstrument((i) => exchangeCode(i.exchange))),
-      asset_class: (type) => gatherCoded(type, ['crypto'], byInstrument(() => 0)),
+        gatherCoded(
+          type,
+          EXCHANGES,
+          byInstrument((i) => exchangeCode(i.exchange)),
+        ),
+      asset_class: (type) =>
+        gatherCoded(
+          type,
+          ['crypto'],
+          byInstrument(() => 0),
+        ),
       timestamp: (type) => gatherInt64(type, (batch) => batch.time),
       price: (type) => gatherDecimal(type, (batch) => batch.price),
       quantity: (type) => gatherDecimal(type, (batch) => batch.quantity),
       currency: (type) =>
-        gatherCoded(type, currencies, byInstrument((i) => currencies.indexOf(i.quoteAsset))),
+        gatherCoded(
+          type,
+          currencies,
+          byInstrument((i) => currencies.indexOf(i.quoteAsset)),
+        ),
       side: gatherSide,
       trade_conditions: gatherConditions,
       source_sequence: gatherSourceSequence,
@@ -78,9 +91,7 @@ export class TradeColumns {
    */
   gather(batch: TradeBatch, order: Int32Array, hour: number): RecordBatch {
     const children = this.#gathers.map((gather) => gather(batch, order, hour));
-    const type = new Struct(this.schema.fields);
-    const data = makeData({ type, length: order.length, nullCount: 0, children });
-    return new RecordBatch(this.schema, data);
+    return structBatch(this.schema, order.length, children);
   }
 }
 

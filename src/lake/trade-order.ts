@@ -6,8 +6,8 @@
  * order but for a few, so a merge sort that takes the runs it finds is then close to linear.
  */
 import type { Instrument } from '#schemas/instrument';
-import type { TradeBatch } from '../columns/trade-batch.js';
 import { loadInt64 } from '../base/int64.js';
+import type { TradeBatch } from '../columns/trade-batch.js';
 import { HOUR_US } from './partition.js';
 
 export interface HourGroup {
@@ -149,8 +149,7 @@ class RunSorter {
     let a = first;
     let b = middle;
     for (let at = first; at < end; at++) {
-      const takeB =
-        a === middle || (b < end && this.#after(from[a] as number, from[b] as number));
+      const takeB = a === middle || (b < end && this.#after(from[a] as number, from[b] as number));
       to[at] = takeB ? (from[b++] as number) : (from[a++] as number);
     }
   }
