@@ -33,7 +33,12 @@ for (const timeframe of TIMEFRAMES) {
     await fc.assert(
       fc.asyncProperty(some, async (all) => {
         const name = `job-${jobs++}`;
-        const files = encoder.run({ kind: 'candles', timeframe, records: candleRecords(all), name });
+        const files = encoder.run({
+          kind: 'candles',
+          timeframe,
+          records: candleRecords(all),
+          name,
+        });
         assert.equal(files.length, 1);
         const partition = daily ? 'window_month=2026-11' : 'window_date=2026-11-23';
         assert.equal(files[0]?.partition, partition);

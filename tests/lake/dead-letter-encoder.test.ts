@@ -82,7 +82,16 @@ test('types and field ids are those of the schema', async () => {
   const path = join(lakeDir, file?.path as string);
   assert.deepEqual(
     (await describe(path)).map(([, type]) => type),
-    ['BLOB', 'INTEGER', 'VARCHAR', 'VARCHAR', 'TIMESTAMP WITH TIME ZONE', 'VARCHAR', 'BIGINT', 'DATE'],
+    [
+      'BLOB',
+      'INTEGER',
+      'VARCHAR',
+      'VARCHAR',
+      'TIMESTAMP WITH TIME ZONE',
+      'VARCHAR',
+      'BIGINT',
+      'DATE',
+    ],
   );
   const ids = await fieldIds(path);
   ids.delete('arrow_schema');

@@ -13,15 +13,20 @@ export async function query(sql: string): Promise<Json[]> {
 
 /** Column name and type, in order, as DuckDB sees the file. */
 export async function describe(path: string): Promise<[string, string][]> {
-  const rows = await query(`DESCRIBE SELECT * FROM read_parquet('${path}', hive_partitioning=false)`);
-  return rows.map((row) => [String(row['column_name']), String(row['column_type'])]);
+  const rows = await query(
+    `DESCRIBE SELECT * FROM read_parquet('${path}', hive_partitioning=false)`,
+  );
+  return rows.map((row) => [String(row.column_name), String(row.column_type)]);
 }
 
 /** Field id of every named part of the file's schema; undefined where there is none. */
 export async function fieldIds(path: string): Promise<Map<string, number | undefined>> {
   const rows = await query(`SELECT name, field_id FROM parquet_schema('${path}')`);
   return new Map(
-    rows.map(({ name, field_id }) => [String(name), field_id === null ? undefined : Number(field_id)]),
+    rows.map(({ name, field_id }) => [
+      String(name),
+      field_id === null ? undefined : Number(field_id),
+    ]),
   );
 }
 

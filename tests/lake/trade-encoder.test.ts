@@ -46,8 +46,8 @@ test('DuckDB reads exactly the trades put in, by partition and in order', async 
         const expected = inFileOrder(trades.filter((t) => partitionOf(t) === file.partition));
         const actual = (await rowsOf(join(lakeDir, file.path), COLUMNS)).map((row) => ({
           ...row,
-          trade_conditions: JSON.parse(String(row['trade_conditions'])),
-          vendor_data: JSON.parse(String(row['vendor_data'])),
+          trade_conditions: JSON.parse(String(row.trade_conditions)),
+          vendor_data: JSON.parse(String(row.vendor_data)),
         }));
         assert.deepEqual(actual, expected.map(tradeRow));
         assert.equal(file.rows, expected.length);
@@ -141,20 +141,20 @@ test('columns keep their compact encodings and statistics', async () => {
     `SELECT path_in_schema AS name, encodings, compression, stats_min_value IS NOT NULL AS bounded
      FROM parquet_metadata('${path}')`,
   );
-  const of = (name: string) => columns.find((column) => column['name'] === name);
+  const of = (name: string) => columns.find((column) => column.name === name);
   for (const name of ['message_id', 'trade_id']) {
-    assert.match(String(of(name)?.['encodings']), /DELTA_BYTE_ARRAY/);
+    assert.match(String(of(name)?.encodings), /DELTA_BYTE_ARRAY/);
   }
   for (const name of ['timestamp', 'ingestion_timestamp', 'platform_sequence']) {
-    assert.match(String(of(name)?.['encodings']), /DELTA_BINARY_PACKED/);
+    assert.match(String(of(name)?.encodings), /DELTA_BINARY_PACKED/);
   }
   for (const name of ['symbol', 'exchange', 'side']) {
-    assert.match(String(of(name)?.['encodings']), /DICTIONARY/);
+    assert.match(String(of(name)?.encodings), /DICTIONARY/);
   }
   for (const name of ['symbol', 'timestamp', 'price', 'platform_sequence']) {
-    assert.equal(of(name)?.['bounded'], true, name);
+    assert.equal(of(name)?.bounded, true, name);
   }
-  assert.ok(columns.every((column) => column['compression'] === 'ZSTD'));
+  assert.ok(columns.every((column) => column.compression === 'ZSTD'));
 });
 
 test('an hour with more rows than a file may have becomes several, each sorted', async () => {
