@@ -3,7 +3,6 @@
  * (exchange, symbol, window_start). A job whose candles belong to two partitions is a bug.
  */
 import type { Data, DataType, Schema } from 'apache-arrow';
-import { Encoding } from 'parquet-wasm';
 import { CANDLE, candleTable } from '#schemas/candle';
 import type { Instrument } from '#schemas/instrument';
 import { TIMEFRAME_US, TIMEFRAMES, type Timeframe } from '#schemas/timeframe';
@@ -15,27 +14,27 @@ import { arrowSchema } from './arrow-schema.js';
 import { type FileSink, stageFile } from './file-sink.js';
 import { IpcStream } from './ipc-stream.js';
 import type { CandlesJob } from './job.js';
-import { encodeParquet, type ParquetLayout } from './parquet-writer.js';
+import { encodeParquet, type ParquetLayout, REPEATED, STEPS } from './parquet-writer.js';
 import { dayOf, dayPartition, monthPartition } from './partition.js';
 import type { StagedFile } from './staged-file.js';
 
 type Name = (typeof CANDLE.columns)[number]['name'];
 
 const CANDLE_LAYOUT: ParquetLayout = {
-  encodings: {
-    window_start: Encoding.DELTA_BINARY_PACKED,
-    window_end: Encoding.DELTA_BINARY_PACKED,
-    window_date: Encoding.DELTA_BINARY_PACKED,
-    open_price: Encoding.DELTA_BINARY_PACKED,
-    high_price: Encoding.DELTA_BINARY_PACKED,
-    low_price: Encoding.DELTA_BINARY_PACKED,
-    close_price: Encoding.DELTA_BINARY_PACKED,
-    vwap: Encoding.DELTA_BINARY_PACKED,
-    trade_count: Encoding.DELTA_BINARY_PACKED,
-    first_trade_id: Encoding.DELTA_BINARY_PACKED,
-    last_trade_id: Encoding.DELTA_BINARY_PACKED,
+  columns: {
+    window_start: STEPS,
+    window_end: STEPS,
+    window_date: STEPS,
+    open_price: STEPS,
+    high_price: STEPS,
+    low_price: STEPS,
+    close_price: STEPS,
+    trade_count: STEPS,
+    vwap: STEPS,
+    first_trade_id: STEPS,
+    last_trade_id: STEPS,
   },
-  withoutStatistics: [],
+  others: REPEATED,
 };
 
 export class CandleEncoder {

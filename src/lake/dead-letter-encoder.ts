@@ -3,7 +3,6 @@
  * when a day's raw records together exceed RAW_BYTES_PER_FILE_MAX.
  */
 import type { Schema } from 'apache-arrow';
-import { Encoding } from 'parquet-wasm';
 import { DEAD_LETTER, DEAD_LETTERS, REASONS } from '#schemas/dead-letter';
 import { assert } from '../base/errors.js';
 import { storeInt64 } from '../base/int64.js';
@@ -12,7 +11,14 @@ import { arrowSchema } from './arrow-schema.js';
 import { type FileSink, stageFile } from './file-sink.js';
 import { IpcStream } from './ipc-stream.js';
 import type { DeadLetterRow, DeadLettersJob } from './job.js';
-import { encodeParquet, type ParquetLayout, ROWS_PER_FILE_MAX } from './parquet-writer.js';
+import {
+  encodeParquet,
+  type ParquetLayout,
+  REPEATED,
+  ROWS_PER_FILE_MAX,
+  STEPS,
+  unbounded,
+} from './parquet-writer.js';
 import { dayOf, dayPartition } from './partition.js';
 import type { StagedFile } from './staged-file.js';
 
@@ -20,13 +26,13 @@ import type { StagedFile } from './staged-file.js';
 const RAW_BYTES_PER_FILE_MAX = 32 * 1024 * 1024;
 
 const DEAD_LETTER_LAYOUT: ParquetLayout = {
-  encodings: {
-    offset: Encoding.DELTA_BINARY_PACKED,
-    error_timestamp: Encoding.DELTA_BINARY_PACKED,
-    dlq_date: Encoding.DELTA_BINARY_PACKED,
+  columns: {
+    raw_record: unbounded(REPEATED), // a bound would repeat whole frames in the footer
+    error_timestamp: STEPS,
+    offset: STEPS,
+    dlq_date: STEPS,
   },
-  // A parquet statistic of raw bytes would repeat whole frames in the footer.
-  withoutStatistics: ['raw_record'],
+  others: REPEATED,
 };
 
 export class DeadLetterEncoder {

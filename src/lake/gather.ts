@@ -3,7 +3,7 @@ import type { Data } from 'apache-arrow';
 import type { TradeBatch } from '../columns/trade-batch.js';
 
 /** Rows gathered at a time, one Arrow record batch. */
-export const GATHER_ROWS = 32_768;
+export const GATHER_ROWS = 8_192;
 
 /**
  * The column's values of rows `order` (at most GATHER_ROWS) of the batch, all of hour `hour` since

@@ -4,7 +4,7 @@
  * (trade-texts.ts).
  *
  * A `Gather` owns the memory of its column and overwrites it every time. GATHER_ROWS rows of all
- * columns take 6 MB: they are still in the cache when they are copied into the IPC stream.
+ * columns take 2 MB: they are still in the cache when they are copied into the IPC stream.
  */
 import type { DataType, RecordBatch, Schema } from 'apache-arrow';
 import { EXCHANGES, exchangeCode } from '#schemas/exchange';

@@ -7,7 +7,6 @@
  * times and sequences are small steps (DELTA_BINARY_PACKED), neighbouring ids share all but their
  * last characters (DELTA_BYTE_ARRAY), and the rest repeats (dictionary).
  */
-import { Encoding } from 'parquet-wasm';
 import type { Instrument } from '#schemas/instrument';
 import { assert } from '../base/errors.js';
 import { TradeBatch } from '../columns/trade-batch.js';
@@ -15,26 +14,41 @@ import { type FileSink, stageFile } from './file-sink.js';
 import { GATHER_ROWS } from './gather.js';
 import { IpcStream } from './ipc-stream.js';
 import type { TradesJob } from './job.js';
-import { encodeParquet, type ParquetLayout, ROWS_PER_FILE_MAX } from './parquet-writer.js';
+import {
+  encodeParquet,
+  FRONT_CODED,
+  type ParquetLayout,
+  REPEATED,
+  ROWS_PER_FILE_MAX,
+  STEPS,
+  unbounded,
+} from './parquet-writer.js';
 import { hourPartition } from './partition.js';
 import type { StagedFile } from './staged-file.js';
 import { TradeColumns } from './trade-columns.js';
 import { orderTrades, SymbolOrder } from './trade-order.js';
 
 const TRADE_LAYOUT: ParquetLayout = {
-  encodings: {
-    message_id: Encoding.DELTA_BYTE_ARRAY,
-    trade_id: Encoding.DELTA_BYTE_ARRAY,
-    timestamp: Encoding.DELTA_BINARY_PACKED,
-    price: Encoding.DELTA_BINARY_PACKED,
-    source_sequence: Encoding.DELTA_BINARY_PACKED,
-    ingestion_timestamp: Encoding.DELTA_BINARY_PACKED,
-    platform_sequence: Encoding.DELTA_BINARY_PACKED,
-    exchange_date: Encoding.DELTA_BINARY_PACKED,
-    exchange_hour: Encoding.DELTA_BINARY_PACKED,
+  columns: {
+    // A file holds many symbols, so a range of their ids excludes nothing.
+    message_id: unbounded(FRONT_CODED),
+    trade_id: unbounded(FRONT_CODED),
+    symbol: REPEATED,
+    exchange: REPEATED,
+    asset_class: unbounded(REPEATED),
+    timestamp: STEPS,
+    price: STEPS,
+    quantity: { ...STEPS, dictionary: true }, // round lots repeat
+    currency: unbounded(REPEATED),
+    side: unbounded(REPEATED),
+    source_sequence: STEPS,
+    ingestion_timestamp: STEPS,
+    platform_sequence: STEPS,
+    exchange_date: STEPS,
+    exchange_hour: STEPS,
   },
-  // A file holds every symbol, so a range of ids or a constant excludes nothing: 110 ns a row saved.
-  withoutStatistics: ['message_id', 'trade_id', 'asset_class', 'currency', 'side'],
+  // The texts inside trade_conditions and vendor_data.
+  others: unbounded(FRONT_CODED),
 };
 
 export class TradeEncoder {
