@@ -31,14 +31,14 @@ export async function start(
   const counters = new ActorCounters('candles', spec.board, spec.boardRow);
   const book = new CandleBook({
     instruments,
+    goldShards: memory.goldShards,
     allowedLatenessUs: config.candles.allowed_lateness_ms * 1000,
     load: (timeframe, instrument, windowStartUs) =>
       store.candle(timeframe, instrument, windowStartUs),
   });
   book.restore({
-    intervals: store.allIntervals(instruments),
+    intervals: store.intervalSets(),
     pending: store.pendingCandles(),
-    watermarks: store.lastEpoch()?.progress ?? [],
   });
 
   let stopped = false;
@@ -52,7 +52,7 @@ export async function start(
       doorbell: validationDoorbell(memory.doorbells, shard),
     })),
     book,
-    live: new LiveCandlesWriter(spec.live, instruments.length, config.candles.live_depth),
+    live: new LiveCandlesWriter(spec.live),
     committed: (timeframe, fromUs, toUs) => {
       const all: Uint8Array[] = [];
       for (const { code } of instruments) {

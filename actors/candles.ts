@@ -54,7 +54,7 @@ export class CandlesActor implements Actor {
   readonly #options: CandlesOptions;
   readonly #alignment: BarrierAlignment;
   #batches = 0;
-  #trades = 0;
+  #rows = 0;
 
   constructor(options: CandlesOptions) {
     this.#options = options;
@@ -73,7 +73,7 @@ export class CandlesActor implements Actor {
     if (work > 0) {
       book.publish(live);
       counters.set('batches', this.#batches);
-      counters.set('trades', this.#trades);
+      counters.set('rows', this.#rows);
     }
     return work;
   }
@@ -85,7 +85,8 @@ export class CandlesActor implements Actor {
     while (messages < MESSAGES_PER_STEP && !this.#alignment.rests(index) && ring.take()) {
       if (ring.kind === BATCH) {
         const batch = batches[ring.c]?.[ring.a] as TradeBatch;
-        this.#trades += book.apply(batch);
+        book.apply(batch);
+        this.#rows += batch.rows;
         const back = returns[ring.c] as SlotReturn;
         back.ring.push(BATCH, ring.a, 0, 0); // as long as the shard has slots: never full
         back.doorbell.ring();
@@ -93,7 +94,7 @@ export class CandlesActor implements Actor {
       } else if (ring.kind === BARRIER) {
         if (this.#alignment.arrive(index, ring.a)) this.#handOver(ring.a);
       } else {
-        book.watermark(ring.a, index, joinInt64(ring.b, ring.c));
+        book.watermark(ring.a, joinInt64(ring.b, ring.c), index);
       }
       messages++;
     }

@@ -20,7 +20,9 @@ import type { StartedActor } from './thread.js';
 export async function start(spec: GoldSpec, line: Remote<SupervisorLine>): Promise<StartedActor> {
   const { memory, shard, config, instruments, paths } = spec;
   const store = await StateStore.open(paths.state, { readOnly: true });
-  const intervals = store.allIntervals(instruments);
+  const intervals = new Map(
+    store.intervalSets().map(({ instrument, intervals }) => [instrument, intervals]),
+  );
   await store.close();
 
   const doorbell = goldDoorbell(memory, shard);

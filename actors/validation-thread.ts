@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Remote } from 'comlink';
 import { exchangeKey } from '#schemas/exchange';
-import { nodeDisk } from '#src/base/disk';
+import { nodeDisk } from '#src/base/node-disk';
 import { LogHead } from '#src/log/log-head';
 import { LogReader } from '#src/log/log-reader';
 import { SlotPool } from '#src/ring/slot-pool';
@@ -17,11 +17,9 @@ import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ValidationSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
 import type { ValidationControl } from '#src/supervision/processing-group';
-import { Validator } from '#src/trades/validator';
+import { validatorOf } from '#src/trades/validator-of';
 import type { StartedActor } from './thread.js';
 import { ValidationActor } from './validation.js';
-
-const DAY_US = 86_400_000_000;
 
 export async function start(
   spec: ValidationSpec,
@@ -29,11 +27,11 @@ export async function start(
 ): Promise<StartedActor & { readonly control: ValidationControl }> {
   const { memory, shard, config, instruments, paths } = spec;
   const store = await StateStore.open(paths.state, { readOnly: true });
-  const last = store.lastEpoch();
+  const { progress: positions } = store.epoch();
   await store.close();
 
   const sources = spec.sources.map(({ exchange, head }) => {
-    const progress: ExchangeProgress = last?.progress.find((p) => p.exchange === exchange) ?? {
+    const progress: ExchangeProgress = positions.find((p) => p.exchange === exchange) ?? {
       exchange,
       nextSequence: 0,
       watermarkUs: 0,
@@ -43,19 +41,14 @@ export async function start(
       deadLetters: 0,
     };
     const reader = LogReader.open({
-      disk: nodeDisk,
+      disk: nodeDisk(),
       dir: join(paths.bronze, exchangeKey(exchange)),
       fromSequence: progress.nextSequence,
+      onGap: (damage) =>
+        void line.log('error', `damaged bytes in the ${exchange} log`, { ...damage }),
       ...(head && { head: new LogHead(head, 0) }),
     });
-    const validator = new Validator({
-      exchange,
-      instruments,
-      binanceStream: config.exchanges.binance.channel,
-      futureToleranceUs: config.validation.future_tolerance_ms * 1000,
-      ageLimitUs: config.validation.age_limit_days * DAY_US,
-    });
-    return { exchange, reader, validator, progress };
+    return { exchange, reader, validator: validatorOf(exchange, instruments, config), progress };
   });
 
   const doorbell = validationDoorbell(memory.doorbells, shard);

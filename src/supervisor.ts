@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
+import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { coresAllowed } from '#src/supervision/affinity';
 import { openDataDirectory } from '#src/supervision/data-directory';
@@ -22,7 +23,13 @@ const STOP_MS_MAX = 9_500;
 
 async function main(): Promise<void> {
   const args = readArguments();
-  const { config, instruments } = loadConfig({ file: args.config, env: process.env });
+  const cwd = process.cwd();
+  const config = loadConfig({
+    env: process.env,
+    cwd,
+    ...(args.config !== undefined && { configPath: args.config }),
+  });
+  const instruments = loadInstruments({ cwd });
   const clock = systemClock();
   const exchanges = EXCHANGES.filter((exchange) => config.exchanges[exchangeKey(exchange)].enabled);
   const layout = planLayout(
@@ -39,7 +46,13 @@ async function main(): Promise<void> {
   }
 
   const log = openLog(config.log.level);
-  const data = await openDataDirectory({ config, instruments, clock, purpose: 'supervisor' });
+  const data = await openDataDirectory({
+    config,
+    instruments,
+    clock,
+    binanceStream: exchanges.includes('BINANCE') ? config.exchanges.binance.channel : undefined,
+    purpose: 'the server',
+  });
   let stopping = false;
   const tree = new SupervisorTree({
     config,

@@ -6,7 +6,7 @@
  * It is idempotent: trades that gold has already are not appended again.
  */
 import { DEAD_LETTERS } from '#schemas/dead-letter';
-import { type Exchange, EXCHANGES } from '#schemas/exchange';
+import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { EXIT, UserError } from '#src/base/errors';
 import {
   type Arguments,
@@ -22,6 +22,7 @@ import { figuresOf, subtractFigures } from '#src/commands/figures';
 import { fileReader } from '#src/commands/file-reader';
 import { withOfflineRun } from '#src/commands/offline';
 import { openState } from '#src/commands/open-state';
+import { FRAME_TRADES, NO_REASON } from '#src/exchanges/parsed-trades';
 import { type DeadLetterRecord, readDeadLetters } from '#src/lake/table-reader';
 import { KIND_REPLAY } from '#src/log/frame';
 import { formatRows, type OutputColumn, type OutputRow } from '#src/output/rows';
@@ -29,7 +30,6 @@ import { isoMicros } from '#src/output/text';
 import type { DataDirectory } from '#src/supervision/data-directory';
 import { IntervalSet } from '#src/trades/interval-set';
 import { validatorOf } from '#src/trades/validator-of';
-import { FRAME_TRADES, NO_REASON } from '#src/exchanges/parsed-trades';
 
 const USAGE =
   'bullion dlq list|show OFFSET|replay [--exchange E] [--reason R] [--limit N] ' +
@@ -77,7 +77,7 @@ async function list(args: Arguments): Promise<void> {
   const limit = countArgument(args, 'limit', USAGE);
   const { store, paths, close } = await openState(configOf(args));
   function* rows(): Generator<OutputRow> {
-    const letters = readDeadLetters(fileReader(paths.lake), store.files(DEAD_LETTERS), {
+    const letters = readDeadLetters(fileReader(paths.lake), [...store.files(DEAD_LETTERS)], {
       ...(exchange !== undefined && { exchange }),
       ...(reason !== undefined && { reason }),
       ...(limit !== undefined && { limit }),
@@ -101,7 +101,7 @@ async function show(args: Arguments): Promise<void> {
   if (!Number.isSafeInteger(offset)) throw usageError('dlq show needs an offset', USAGE);
   const exchange = optionalExchange(args, USAGE);
   const { store, paths, close } = await openState(configOf(args));
-  const letters = readDeadLetters(fileReader(paths.lake), store.files(DEAD_LETTERS), {
+  const letters = readDeadLetters(fileReader(paths.lake), [...store.files(DEAD_LETTERS)], {
     ...(exchange !== undefined && { exchange }),
   });
   let found: DeadLetterRecord | undefined;
@@ -163,7 +163,7 @@ function* framesOf(
   reason: string | undefined,
 ): Generator<DeadLetterRecord> {
   const seen = new Set<number>();
-  const letters = readDeadLetters(fileReader(paths.lake), store.files(DEAD_LETTERS), {
+  const letters = readDeadLetters(fileReader(paths.lake), [...store.files(DEAD_LETTERS)], {
     exchange,
     ...(reason !== undefined && { reason }),
   });

@@ -19,9 +19,9 @@ export interface Figures {
 }
 
 export function figuresOf({ store, instruments }: DataDirectory, exchange: Exchange): Figures {
-  const last = store.lastEpoch();
-  const progress = last?.progress.find((p) => p.exchange === exchange);
-  const gold = last?.gold.find((total) => total.exchange === exchange);
+  const last = store.epoch();
+  const progress = last.progress.find((p) => p.exchange === exchange);
+  const gold = last.gold.find((total) => total.exchange === exchange);
   let gaps = 0;
   let missing = 0;
   for (const instrument of instruments) {
@@ -40,7 +40,7 @@ export function figuresOf({ store, instruments }: DataDirectory, exchange: Excha
     dead_letters: progress?.deadLetters ?? 0,
     gaps,
     missing_ids: missing,
-    epochs: last?.epoch ?? 0,
+    epochs: last.epoch,
   };
 }
 

@@ -4,8 +4,8 @@
  */
 import type { Exchange } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
-import type { Config } from '#src/config/schema';
 import { loadInstruments } from '#src/config/instruments';
+import type { Config } from '#src/config/schema';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
 import { OfflineRun } from '#src/supervision/offline-run';
 import { openLog } from '#src/supervision/process-log';

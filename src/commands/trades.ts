@@ -11,8 +11,8 @@ import {
   readArguments,
   timeArgument,
 } from '#src/commands/arguments';
-import { openState } from '#src/commands/open-state';
 import { fileReader } from '#src/commands/file-reader';
+import { openState } from '#src/commands/open-state';
 import { readTrades } from '#src/lake/table-reader';
 import { formatRows, type OutputColumn, type OutputRow } from '#src/output/rows';
 import { isoMicros } from '#src/output/text';
@@ -65,7 +65,7 @@ async function run(argv: readonly string[]): Promise<void> {
   const limit = countArgument(args, 'limit', USAGE);
   const format = formatArgument(args, USAGE);
   const { store, paths, close } = await openState(configOf(args));
-  const files = store.files(GOLD_TRADES);
+  const files = [...store.files(GOLD_TRADES)];
   function* rows(): Generator<OutputRow> {
     const filter = {
       ...(exchange !== undefined && { exchange }),

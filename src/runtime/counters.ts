@@ -10,7 +10,7 @@ export const COUNTERS = {
   ingest: ['frames', 'bytes', 'durable_frames', 'connected', 'reconnects', 'control', 'oversize'],
   validation: ['frames', 'control', 'trades', 'dead_letters', 'batches', 'stalls'],
   gold: ['trades', 'duplicates', 'batches', 'stalls', 'intervals'],
-  candles: ['trades', 'batches', 'candles', 'last_trade_us', 'stalls'],
+  candles: ['rows', 'batches', 'candles'],
   gateway: ['requests'],
 } as const;
 

@@ -8,33 +8,19 @@
  * functions. One epoch is under way at a time; a crash before the commit point leaves epoch n - 1,
  * a crash after it is finished by recovery.
  */
-import { EXCHANGES, type Exchange } from '#schemas/exchange';
+import { EXCHANGES } from '#schemas/exchange';
 import { assert } from '#src/base/errors';
-import type { StagedFile } from '#src/lake/staged-file';
 import type {
   CandleReport,
   EpochReport,
   ExchangeProgress,
   GoldReport,
-  InstrumentState,
   ValidationReport,
 } from '#src/runtime/epoch-report';
+import type { EpochCommit, ExchangeGold } from '#src/state/epoch-record';
 
-export interface GoldTotal {
-  readonly exchange: Exchange;
-  readonly trades: number;
-  readonly duplicates: number;
-}
-
-/** Everything that becomes durable together as epoch n. */
-export interface EpochCommit {
-  readonly epoch: number;
-  readonly progress: readonly ExchangeProgress[];
-  readonly gold: readonly GoldTotal[];
-  readonly instruments: readonly InstrumentState[];
-  readonly candles: Uint8Array;
-  readonly files: readonly StagedFile[];
-}
+/** Everything that becomes durable together; the time is added where it is committed. */
+export type EpochShare = Omit<EpochCommit, 'committedUs'>;
 
 export interface EpochSteps {
   /** Asks every validation shard to send barrier `epoch`. */
@@ -42,7 +28,7 @@ export interface EpochSteps {
   /** Resolves once bronze is on disk up to these positions. */
   readonly syncBronze: (progress: readonly ExchangeProgress[]) => Promise<void>;
   /** The commit point: resolves once the epoch is durable. */
-  readonly commit: (commit: EpochCommit) => Promise<void>;
+  readonly commit: (share: EpochShare) => Promise<void>;
   /** Makes the committed epoch the visible one; repeating it after a crash does no harm. */
   readonly publish: (epoch: number) => Promise<void>;
 }
@@ -65,14 +51,14 @@ export class EpochCoordinator {
   readonly #steps: EpochSteps;
   readonly #shape: EpochShape;
   /** Gold totals when this generation of the processing group started. */
-  readonly #base: readonly GoldTotal[];
+  readonly #base: readonly ExchangeGold[];
   #last: number;
   #running: Running | undefined;
   #finishing: Promise<unknown> = Promise.resolve();
   #committing = false;
   #stopped: Error | undefined;
 
-  constructor(steps: EpochSteps, shape: EpochShape, last: number, base: readonly GoldTotal[]) {
+  constructor(steps: EpochSteps, shape: EpochShape, last: number, base: readonly ExchangeGold[]) {
     this.#steps = steps;
     this.#shape = shape;
     this.#last = last;
@@ -151,7 +137,7 @@ export class EpochCoordinator {
     return epoch;
   }
 
-  #goldTotals(reports: readonly GoldReport[]): GoldTotal[] {
+  #goldTotals(reports: readonly GoldReport[]): ExchangeGold[] {
     return EXCHANGES.map((exchange) => {
       const base = this.#base.find((total) => total.exchange === exchange);
       const counts = reports.flatMap((report) => report.counts);

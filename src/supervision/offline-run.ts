@@ -9,14 +9,14 @@
 import { join } from 'node:path';
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Clock } from '#src/base/clock';
-import { nodeDisk } from '#src/base/node-disk';
 import { UserError } from '#src/base/errors';
-import { LiveCandlesWriter } from '#src/candles/live-candles';
+import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
-import { describeLog } from '#src/log/describe-log';
+import { describeLog } from '#src/log/describe';
 import { LogHead } from '#src/log/log-head';
 import { LogWriter } from '#src/log/log-writer';
-import { allocateDoorbells } from '#src/runtime/group-memory';
+import type { Doorbell } from '#src/ring/doorbell';
+import { allocateDoorbells, validationDoorbell } from '#src/runtime/group-memory';
 import { coresAllowed } from '#src/supervision/affinity';
 import { Board } from '#src/supervision/board';
 import { type DataDirectory, publishEpoch } from '#src/supervision/data-directory';
@@ -27,8 +27,6 @@ import {
   ProcessingGroup,
   validationShardOf,
 } from '#src/supervision/processing-group';
-import { Doorbell } from '#src/ring/doorbell';
-import { validationDoorbell } from '#src/runtime/group-memory';
 
 const POLL_MS = 20;
 
@@ -64,10 +62,12 @@ export class OfflineRun {
       const head = new SharedArrayBuffer(LogHead.byteSize);
       heads.set(appendTo, head);
       this.writer = LogWriter.open({
-        disk: nodeDisk,
+        disk: data.disk,
         dir: join(data.paths.bronze, exchangeKey(appendTo)),
         exchange: appendTo,
         head: new LogHead(head, 0),
+        durableNextSequence:
+          data.store.epoch().progress.find((p) => p.exchange === appendTo)?.nextSequence ?? 0,
         segmentBytesMax: config.bronze.segment_mb * 1024 * 1024,
         segmentAgeUsMax: config.bronze.segment_minutes * 60_000_000,
       });
@@ -92,9 +92,7 @@ export class OfflineRun {
       runName: `o${clock.nowUs().toString(36)}`,
       heads,
       doorbells,
-      live: new SharedArrayBuffer(
-        LiveCandlesWriter.byteSize(data.instruments.length, config.candles.live_depth),
-      ),
+      live: allocateLiveCandles(data.instruments.length, config.candles.live_depth),
       board: board.memory,
       boardRow: board.row,
       layout,
@@ -103,7 +101,7 @@ export class OfflineRun {
       log,
       epochSteps: {
         syncBronze: async () => this.writer?.sync(),
-        commit: (commit) => data.store.commitEpoch(commit),
+        commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
         publish: (epoch) => publishEpoch(data, epoch),
       },
     });
@@ -137,9 +135,9 @@ export class OfflineRun {
     const { data } = this.#options;
     const ends = EXCHANGES.map((exchange) => ({
       exchange,
-      next: describeLog(nodeDisk, join(data.paths.bronze, exchangeKey(exchange))).nextSequence,
+      next: logEnd(data, exchange),
     }));
-    const before = data.store.lastEpoch()?.progress ?? [];
+    const before = data.store.epoch().progress;
     const total = ends.reduce((sum, { next }) => sum + next, 0);
     const unread = ends.some(({ exchange, next }) => {
       const seen = before.find((progress) => progress.exchange === exchange);
@@ -191,4 +189,10 @@ export class OfflineRun {
       });
     return this.#epoch;
   }
+}
+
+/** Sequence after the last whole frame of a log. */
+function logEnd({ paths, disk }: DataDirectory, exchange: Exchange): number {
+  const { segments } = describeLog(disk, join(paths.bronze, exchangeKey(exchange)));
+  return segments.at(-1)?.nextSequence ?? 0;
 }

@@ -119,21 +119,21 @@ export class ProcessingGroup {
       ).map((exchange) => ({ exchange, head: options.heads.get(exchange) }));
       return start({ ...common(`validation-${shard}`), role: 'validation', shard, sources });
     });
-    const last = store.lastEpoch();
+    const last = store.epoch();
     this.epochs = new EpochCoordinator(
       {
         ...options.epochSteps,
         barrier: (epoch) => {
           for (const shard of this.validation) void shard.control.barrier(epoch).catch(() => {});
         },
-        commit: async (commit) => {
-          await options.epochSteps.commit(commit);
+        commit: async (share) => {
+          await options.epochSteps.commit(share);
           void this.candles.control.committed().catch(() => {});
         },
       },
       shape,
-      last?.epoch ?? 0,
-      last?.gold ?? [],
+      last.epoch,
+      last.gold,
     );
     this.failed = this.#firstFailure();
   }

@@ -11,7 +11,7 @@
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
 import type { Clock } from '#src/base/clock';
 import { EXIT, type ExitCode, UserError } from '#src/base/errors';
-import { LiveCandlesWriter } from '#src/candles/live-candles';
+import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
 import { allocateDoorbells } from '#src/runtime/group-memory';
@@ -94,9 +94,7 @@ export class SupervisorTree {
       exchanges.map((exchange) => [exchange, new SharedArrayBuffer(LogHead.byteSize)]),
     );
     this.#doorbells = allocateDoorbells(shape);
-    this.#live = new SharedArrayBuffer(
-      LiveCandlesWriter.byteSize(data.instruments.length, config.candles.live_depth),
-    );
+    this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
     const giveUp = (failure: Failure): void => this.#giveUp(failure);
     const child = { intensity: this.#intensity, clock, log, giveUp };
     this.#ingest = exchanges.map((exchange) => {
@@ -173,7 +171,7 @@ export class SupervisorTree {
   }
 
   async #startGroup(): Promise<void> {
-    const { config, data, layout, runName, entry, lakeWorker, log } = this.#options;
+    const { config, data, layout, clock, runName, entry, lakeWorker, log } = this.#options;
     const group = new ProcessingGroup({
       config,
       paths: data.paths,
@@ -192,7 +190,7 @@ export class SupervisorTree {
       log,
       epochSteps: {
         syncBronze: (progress) => syncBronze(data, this.#heads, progress),
-        commit: (commit) => data.store.commitEpoch(commit),
+        commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
         publish: (epoch) => publishEpoch(data, epoch),
       },
     });

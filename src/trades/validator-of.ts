@@ -2,6 +2,7 @@
 import type { Exchange } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import type { Config } from '#src/config/schema';
+import { createFrameParser } from '#src/exchanges/frame-parsers';
 import { Validator } from '#src/trades/validator';
 
 const DAY_US = 86_400_000_000;
@@ -11,11 +12,10 @@ export function validatorOf(
   instruments: readonly Instrument[],
   config: Config,
 ): Validator {
-  return new Validator({
-    exchange,
-    instruments,
-    binanceStream: config.exchanges.binance.channel,
-    futureToleranceUs: config.validation.future_tolerance_ms * 1000,
-    ageLimitUs: config.validation.age_limit_days * DAY_US,
+  const { future_tolerance_ms, age_limit_days } = config.validation;
+  const parser = createFrameParser(exchange, instruments, config.exchanges.binance.channel);
+  return new Validator(parser, {
+    futureToleranceUs: future_tolerance_ms * 1000,
+    ageLimitUs: age_limit_days * DAY_US,
   });
 }

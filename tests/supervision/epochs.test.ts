@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { EpochReport } from '#src/runtime/epoch-report';
-import { type EpochCommit, EpochCoordinator } from '#src/supervision/epochs';
+import { EpochCoordinator, type EpochShare } from '#src/supervision/epochs';
 
 const shape = { validationShards: 2, goldShards: 2 };
 const file = (path: string) => ({
@@ -49,7 +49,7 @@ function reports(epoch: number): EpochReport[] {
 
 function coordinator(fail?: string) {
   const steps: string[] = [];
-  const commits: EpochCommit[] = [];
+  const commits: EpochShare[] = [];
   const step = async (name: string): Promise<void> => {
     steps.push(name);
     if (name === fail) throw new Error(`${name} failed`);
@@ -82,7 +82,7 @@ test('barrier, sync, commit, publish, in this order, once every stage has report
       }
       assert.equal(await done, 4);
       assert.deepEqual(steps, ['barrier 4', 'sync', 'commit', 'publish']);
-      const commit = commits[0] as EpochCommit;
+      const commit = commits[0] as EpochShare;
       assert.deepEqual(commit.progress.map((p) => p.nextSequence).sort(), [5, 6]);
       assert.deepEqual(commit.files.map((f) => f.path).sort(), ['c', 'g0', 'v0', 'v1']);
       assert.deepEqual(
