@@ -42,14 +42,18 @@ export function stageFile(sink: FileSink, file: NewFile): StagedFile {
     sink.disk.rename(`${target}.tmp`, target);
     sink.disk.syncDirectory(dirname(target));
   } catch (error) {
-    const code = errorCode(error);
-    if (code === '') throw error;
+    if (!isDiskError(error)) throw error;
     throw new UserError(
       EXIT.io,
-      `Cannot write ${bytes.length} bytes to ${target} (${code}): check the disk's free space and health.`,
+      `Cannot write ${bytes.length} bytes to ${target} (${errorCode(error)}): check the disk's free space and health.`,
       { cause: error },
     );
   }
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return { table, path, partition, rows, bytes: bytes.length, sha256 };
+}
+
+/** ENOSPC, EIO, ...: the operating system's own codes, unlike Node's ERR_*. */
+export function isDiskError(error: unknown): boolean {
+  return /^E[A-Z0-9]+$/.test(errorCode(error));
 }

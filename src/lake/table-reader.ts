@@ -14,6 +14,7 @@ import type { Column, TableSchema } from '#schemas/schema';
 import { TRADE } from '#schemas/trade';
 import { EXIT, errorCode, UserError } from '../base/errors.js';
 import { columnReader, textMatcher } from './column-reader.js';
+import { isDiskError } from './file-sink.js';
 import { partitionSpan } from './partition.js';
 import type { RowOf } from './row.js';
 
@@ -177,7 +178,7 @@ function decode(read: ReadFile, { path, sha256 }: DataFile): Table {
   try {
     bytes = read(path);
   } catch (error) {
-    if (errorCode(error) === '') throw error;
+    if (!isDiskError(error)) throw error;
     throw damaged(`cannot be read (${errorCode(error)})`, error);
   }
   if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256) {
