@@ -12,14 +12,13 @@
  * Merging deltas is merging 1m into 5m into 15m and so on, but each trade goes up once: a touched
  * minute costs at most 11 merges, and a late trade loads six records instead of their finer parts.
  */
-import { exchangeCode } from '#schemas/exchange';
+import { type Exchange, exchangeCode } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { TIMEFRAME_US, TIMEFRAMES, windowStartUs } from '#schemas/timeframe';
 import { CONDITION_IMPORTED } from '#schemas/trade';
 import { AssertionError, assert } from '#src/base/errors';
 import { loadInt64 } from '#src/base/int64';
-import { clearTrades, foldTrade, isEmpty, mergeRecord } from '#src/candles/fold';
-import { IncompleteWindows } from '#src/candles/incomplete-windows';
+import { clearTrades, foldTrade, mergeRecord } from '#src/candles/fold';
 import { lateMask } from '#src/candles/lateness';
 import type { LiveCandlesWriter } from '#src/candles/live-candles';
 import {
@@ -30,28 +29,13 @@ import {
   numberAt,
   recordWords,
   setFlags,
-  startRecord,
-  timeframeAt,
   WORD,
+  windowEndAt,
 } from '#src/candles/record';
-import {
-  CHANGED,
-  FORGOTTEN,
-  NONE,
-  RecordSlots,
-  TOUCHED,
-  UNPUBLISHED,
-  WATCHED,
-} from '#src/candles/record-slots';
+import { CHANGED, NONE, TOUCHED, UNPUBLISHED, WATCHED } from '#src/candles/record-slots';
+import { type LoadCandle, ResidentCandles } from '#src/candles/resident-candles';
 import type { TradeBatch } from '#src/columns/trade-batch';
 import { IntervalSet } from '#src/trades/interval-set';
-
-/** Fetches a committed record; called only for windows that earlier trades may have touched. */
-export type LoadCandle = (
-  timeframe: number,
-  instrument: number,
-  windowStartUs: number,
-) => Uint8Array | undefined;
 
 export interface CandleBookOptions {
   /** All instruments; codes are their indexes in the registry. */
@@ -66,6 +50,8 @@ export interface CandleBookOptions {
 export interface CandleBookState {
   /** Packed interval sets, one per instrument that has any. */
   readonly intervals: Iterable<{ readonly instrument: number; readonly intervals: Uint8Array }>;
+  /** Largest receive time in each log so far. */
+  readonly watermarks: Iterable<{ readonly exchange: Exchange; readonly watermarkUs: number }>;
   /** All records that are not final or not complete, any number of them in each array. */
   readonly pending: Iterable<Uint8Array>;
 }
@@ -74,11 +60,8 @@ const COARSEST = TIMEFRAMES.length - 1;
 
 export class CandleBook {
   readonly #allowedLatenessUs: number;
-  readonly #load: LoadCandle;
   readonly #goldShards: number;
-  /** One more than the largest instrument code. */
-  readonly #codes: number;
-  readonly #slots = new RecordSlots();
+  readonly #candles: ResidentCandles;
 
   /** Per instrument. */
   readonly #sets: IntervalSet[];
@@ -94,10 +77,6 @@ export class CandleBook {
   /** Per exchange and gold shard: largest receive time of the log so far, us. */
   readonly #watermarksUs: Float64Array;
 
-  /** Per timeframe and instrument: slots by window index, and candles forgotten while incomplete. */
-  readonly #windows: Map<number, number>[];
-  readonly #incomplete: IncompleteWindows[];
-
   /** Per timeframe: slots whose delta holds trades. */
   readonly #touched: number[][] = TIMEFRAMES.map(() => []);
   /** Slots to look at when publishing. */
@@ -108,11 +87,11 @@ export class CandleBook {
   constructor(options: CandleBookOptions) {
     const { instruments } = options;
     this.#allowedLatenessUs = options.allowedLatenessUs;
-    this.#load = options.load;
     this.#goldShards = options.goldShards ?? 1;
-    this.#codes = instruments.reduce((codes, { code }) => Math.max(codes, code + 1), 0);
-    this.#sets = Array.from({ length: this.#codes }, () => new IntervalSet());
-    this.#watermarkOf = new Int32Array(this.#codes);
+    const codes = instruments.reduce((above, { code }) => Math.max(above, code + 1), 0);
+    this.#candles = new ResidentCandles(codes, options.load);
+    this.#sets = Array.from({ length: codes }, () => new IntervalSet());
+    this.#watermarkOf = new Int32Array(codes);
     let watermarks = 0;
     for (const { code, exchange } of instruments) {
       const watermark = exchangeCode(exchange) * this.#goldShards + (code % this.#goldShards);
@@ -120,36 +99,36 @@ export class CandleBook {
       watermarks = Math.max(watermarks, watermark + this.#goldShards);
     }
     this.#watermarksUs = new Float64Array(watermarks);
-    this.#backfillsSeen = new Float64Array(this.#codes);
-    this.#currentSlot = new Int32Array(this.#codes);
-    this.#currentStartUs = new Float64Array(this.#codes);
-    this.#currentEndUs = new Float64Array(this.#codes);
-    const series = TIMEFRAMES.length * this.#codes;
-    this.#windows = Array.from({ length: series }, () => new Map());
-    this.#incomplete = Array.from({ length: series }, () => new IncompleteWindows());
+    this.#backfillsSeen = new Float64Array(codes);
+    this.#currentSlot = new Int32Array(codes);
+    this.#currentStartUs = new Float64Array(codes);
+    this.#currentEndUs = new Float64Array(codes);
   }
 
   /** Candles in memory. */
   get residentCount(): number {
-    return this.#slots.count;
+    return this.#candles.slots.count;
   }
 
   /** Candles forgotten while not complete: each waits for a gap to be filled. */
   get incompleteCount(): number {
-    return this.#incomplete.reduce((sum, windows) => sum + windows.count, 0);
+    return this.#candles.incompleteCount;
   }
 
-  /** Takes up the state of the last epoch; call it first, and `watermark` after it. */
+  /** Takes up the state of the last epoch; call it first or not at all. */
   restore(state: CandleBookState): void {
-    assert(this.#slots.count === 0, 'restore after the book was used');
+    assert(this.#candles.slots.count === 0, 'restore after the book was used');
     for (const { instrument, intervals } of state.intervals) {
       this.#sets[instrument] = IntervalSet.unpack(intervals);
+    }
+    for (const { exchange, watermarkUs } of state.watermarks) {
+      this.watermark(exchangeCode(exchange), watermarkUs);
     }
     for (const bytes of state.pending) {
       const words = recordWords(bytes);
       for (let at = 0; at < words.length; at += CANDLE_WORDS) {
-        const slot = this.#insert(words, at);
-        if (this.#isForgettable(slot)) this.#forget(slot);
+        if (this.#isSettled(words, at)) this.#candles.remember(words, at);
+        else this.#candles.insert(words, at);
       }
     }
   }
@@ -158,7 +137,7 @@ export class CandleBook {
   apply(batch: TradeBatch): void {
     const { rows, instrument: instruments, tradeId, time, receiveTime } = batch;
     const { condition, duplicate } = batch;
-    const slots = this.#slots;
+    const slots = this.#candles.slots;
     for (let row = 0; row < rows; row++) {
       if (duplicate[row] !== 0) continue;
       const instrument = instruments[row];
@@ -206,9 +185,9 @@ export class CandleBook {
     this.#rollUp();
     this.#recallCompleted();
     this.#collects++;
-    const { state, collectedIn, words } = this.#slots;
+    const { state, collectedIn, words } = this.#candles.slots;
     const changed: number[] = [];
-    for (const windows of this.#windows) {
+    for (const windows of this.#candles.series) {
       const indexes: number[] = [];
       for (const [index, slot] of windows) {
         this.#refreshFlags(slot);
@@ -219,7 +198,7 @@ export class CandleBook {
     }
     const records = new Int32Array(changed.length * CANDLE_WORDS);
     for (const [i, slot] of changed.entries()) {
-      const at = this.#slots.candle(slot);
+      const at = this.#candles.slots.candle(slot);
       records.set(words.subarray(at, at + CANDLE_WORDS), i * CANDLE_WORDS);
       state[slot] &= ~CHANGED;
       collectedIn[slot] = this.#collects;
@@ -235,22 +214,8 @@ export class CandleBook {
     assert(this.#commits < this.#collects, 'committed without a collect');
     this.#commits++;
     this.#rollUp(); // a touched candle needs its parents
-    const { state, parent } = this.#slots;
-    const forgotten: number[] = [];
-    for (const windows of this.#windows) {
-      for (const slot of windows.values()) {
-        if (!this.#isForgettable(slot)) continue;
-        state[slot] |= FORGOTTEN;
-        forgotten.push(slot);
-      }
-    }
-    for (const windows of this.#windows) {
-      for (const slot of windows.values()) {
-        const above = parent[slot];
-        if (above !== NONE && (state[above] & FORGOTTEN) !== 0) parent[slot] = NONE;
-      }
-    }
-    for (const slot of forgotten) this.#forget(slot);
+    this.#candles.forget((slot) => this.#isForgettable(slot));
+    const { state } = this.#candles.slots;
     this.#watched = this.#watched.filter((slot) => (state[slot] & WATCHED) !== 0);
     this.#currentStartUs.fill(0);
     this.#currentEndUs.fill(0);
@@ -259,11 +224,11 @@ export class CandleBook {
   /** Shows readers every candle touched, or become final or complete, since the last call. */
   publish(live: LiveCandlesWriter): void {
     this.#rollUp();
-    const { state, words } = this.#slots;
+    const { state, words } = this.#candles.slots;
     let kept = 0;
     for (const slot of this.#watched) {
       this.#refreshFlags(slot);
-      const at = this.#slots.candle(slot);
+      const at = this.#candles.slots.candle(slot);
       if ((state[slot] & UNPUBLISHED) !== 0) live.publish(words, at);
       state[slot] &= ~UNPUBLISHED;
       if (flagsAt(words, at) === (FLAG_FINAL | FLAG_COMPLETE)) state[slot] &= ~WATCHED;
@@ -282,62 +247,30 @@ export class CandleBook {
   /** Makes the 1m candle around `timeUs` the instrument's current one. */
   #enter(instrument: number, timeUs: number, seenUs: number): void {
     const startUs = windowStartUs(timeUs, TIMEFRAME_US[0]);
-    this.#currentSlot[instrument] = this.#resident(0, instrument, startUs, seenUs);
+    this.#currentSlot[instrument] = this.#candles.find(0, instrument, startUs, seenUs);
     this.#currentStartUs[instrument] = startUs;
     this.#currentEndUs[instrument] = startUs + TIMEFRAME_US[0];
   }
 
   /** Notes that a 1m candle's delta gets trades, and makes sure that they have a way up. */
   #touch(slot: number, instrument: number, timeUs: number, seenUs: number): void {
-    const slots = this.#slots;
+    const slots = this.#candles.slots;
     slots.state[slot] |= TOUCHED;
     this.#touched[0].push(slot);
     let below = slot;
     for (let k = 1; k <= COARSEST; k++) {
       let above = slots.parent[below];
       if (above === NONE) {
-        above = this.#resident(k, instrument, windowStartUs(timeUs, TIMEFRAME_US[k]), seenUs);
+        above = this.#candles.find(k, instrument, windowStartUs(timeUs, TIMEFRAME_US[k]), seenUs);
         slots.parent[below] = above;
       }
       below = above;
     }
   }
 
-  /** The slot of a candle, loaded or new when it is not in memory. */
-  #resident(timeframe: number, instrument: number, startUs: number, seenUs: number): number {
-    const series = timeframe * this.#codes + instrument;
-    const slot = this.#windows[series].get(startUs / TIMEFRAME_US[timeframe]);
-    if (slot !== undefined) return slot;
-    // A window that starts after every trade so far has no record to load.
-    const bytes = startUs > seenUs ? undefined : this.#load(timeframe, instrument, startUs);
-    const record = bytes === undefined ? new Int32Array(CANDLE_WORDS) : recordWords(bytes);
-    if (bytes === undefined) startRecord(record, 0, instrument, timeframe, startUs);
-    assert(
-      record.length === CANDLE_WORDS &&
-        timeframeAt(record, 0) === timeframe &&
-        record[WORD.instrument] === instrument &&
-        numberAt(record, 0, WORD.windowStart) === startUs,
-      `loaded another candle than ${TIMEFRAMES[timeframe]} of instrument ${instrument} at ${startUs}`,
-    );
-    return this.#insert(record, 0);
-  }
-
-  #insert(record: Int32Array, at: number): number {
-    const slots = this.#slots;
-    const slot = slots.take();
-    slots.words.set(record.subarray(at, at + CANDLE_WORDS), slots.candle(slot));
-    const lengthUs = TIMEFRAME_US[timeframeAt(record, at)];
-    const startUs = numberAt(record, at, WORD.windowStart);
-    slots.finalAtUs[slot] = startUs + lengthUs + this.#allowedLatenessUs;
-    const series = this.#seriesOf(slot);
-    this.#windows[series].set(startUs / lengthUs, slot);
-    this.#incomplete[series].delete(startUs / lengthUs);
-    return slot;
-  }
-
   /** Moves the trades of all deltas into their candles and the coarser ones around them. */
   #rollUp(): void {
-    const slots = this.#slots;
+    const slots = this.#candles.slots;
     const { words, state, parent } = slots;
     for (let k = 0; k <= COARSEST; k++) {
       const touched = this.#touched[k];
@@ -362,17 +295,19 @@ export class CandleBook {
 
   /** Notes that a candle's bytes changed. */
   #change(slot: number): void {
-    const { state } = this.#slots;
+    const { state } = this.#candles.slots;
     if ((state[slot] & WATCHED) === 0) this.#watched.push(slot);
     state[slot] |= CHANGED | UNPUBLISHED | WATCHED;
   }
 
   #refreshFlags(slot: number): void {
-    const slots = this.#slots;
+    const slots = this.#candles.slots;
     const { words } = slots;
     const at = slots.candle(slot);
     const instrument = words[at + WORD.instrument];
-    const isFinal = this.#watermarksUs[this.#watermarkOf[instrument]] >= slots.finalAtUs[slot];
+    const isFinal =
+      this.#watermarksUs[this.#watermarkOf[instrument]] >=
+      windowEndAt(words, at) + this.#allowedLatenessUs;
     const isComplete = this.#sets[instrument].covers(
       numberAt(words, at, WORD.firstTradeId) - 1,
       numberAt(words, at, WORD.lastTradeId) + 1,
@@ -389,53 +324,32 @@ export class CandleBook {
       // Appends at the top complete only candles that end there, and those are never forgotten.
       if (set.backfillsCount === this.#backfillsSeen[instrument]) continue;
       this.#backfillsSeen[instrument] = set.backfillsCount;
-      for (let k = 0; k <= COARSEST; k++) {
-        const incomplete = this.#incomplete[k * this.#codes + instrument];
-        for (const index of incomplete.completed(set)) {
-          const slot = this.#resident(k, instrument, index * TIMEFRAME_US[k], Infinity);
-          assert(
-            !isEmpty(this.#slots.words, this.#slots.candle(slot)),
-            `the committed ${TIMEFRAMES[k]} candle ${index} of instrument ${instrument} is lost`,
-          );
-        }
-      }
+      this.#candles.recallCompleted(instrument, set);
     }
+  }
+
+  /** Whether a candle can be dropped from memory: committed as it is, and settled. */
+  #isForgettable(slot: number): boolean {
+    this.#refreshFlags(slot);
+    const slots = this.#candles.slots;
+    return (
+      (slots.state[slot] & (TOUCHED | CHANGED)) === 0 &&
+      slots.collectedIn[slot] <= this.#commits &&
+      this.#isSettled(slots.words, slots.candle(slot))
+    );
   }
 
   /**
-   * Whether a candle can be dropped from memory: committed as it is, final, not the newest, and, if
-   * not complete, not waiting for the next trade at the top (that one comes without a backfill).
+   * Whether only a late trade or a filled gap can change the record at `at`: it is final, not the
+   * newest, and complete or at least not waiting for the next id at the top, which is no backfill.
    */
-  #isForgettable(slot: number): boolean {
-    const slots = this.#slots;
-    const { words } = slots;
-    if ((slots.state[slot] & (TOUCHED | CHANGED)) !== 0) return false;
-    if (slots.collectedIn[slot] > this.#commits) return false;
-    const at = slots.candle(slot);
+  #isSettled(words: Int32Array, at: number): boolean {
     const flags = flagsAt(words, at);
-    if ((flags & FLAG_FINAL) === 0) return false;
     const set = this.#sets[words[at + WORD.instrument]];
-    if (slots.finalAtUs[slot] - this.#allowedLatenessUs > set.eventTimeMaxUs) return false;
-    return (flags & FLAG_COMPLETE) !== 0 || numberAt(words, at, WORD.lastTradeId) < set.largestId;
-  }
-
-  #forget(slot: number): void {
-    const slots = this.#slots;
-    const { words } = slots;
-    const at = slots.candle(slot);
-    const series = this.#seriesOf(slot);
-    const index = numberAt(words, at, WORD.windowStart) / TIMEFRAME_US[timeframeAt(words, at)];
-    if ((flagsAt(words, at) & FLAG_COMPLETE) === 0) {
-      const firstTradeId = numberAt(words, at, WORD.firstTradeId);
-      this.#incomplete[series].add(index, firstTradeId, numberAt(words, at, WORD.lastTradeId));
-    }
-    this.#windows[series].delete(index);
-    slots.release(slot);
-  }
-
-  #seriesOf(slot: number): number {
-    const { words } = this.#slots;
-    const at = this.#slots.candle(slot);
-    return timeframeAt(words, at) * this.#codes + words[at + WORD.instrument];
+    return (
+      (flags & FLAG_FINAL) !== 0 &&
+      windowEndAt(words, at) <= set.eventTimeMaxUs &&
+      ((flags & FLAG_COMPLETE) !== 0 || numberAt(words, at, WORD.lastTradeId) < set.largestId)
+    );
   }
 }

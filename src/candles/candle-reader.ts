@@ -2,7 +2,6 @@
  * Reads the fields of candle records by name, as exact integers: for output, the API and tests.
  * One reader walks any number of records; it copies nothing and computes only what is asked.
  */
-import { TIMEFRAME_US } from '#schemas/timeframe';
 import { bigInt64 } from '#src/base/int64';
 import { bigInt128 } from '#src/base/int128';
 import {
@@ -13,6 +12,7 @@ import {
   numberAt,
   timeframeAt,
   WORD,
+  windowEndAt,
 } from '#src/candles/record';
 
 export class CandleReader {
@@ -49,7 +49,7 @@ export class CandleReader {
 
   /** Exclusive. */
   get windowEndUs(): number {
-    return this.windowStartUs + TIMEFRAME_US[this.timeframe];
+    return windowEndAt(this.#words, this.#at);
   }
 
   /** x 10^8, as are the other prices. */

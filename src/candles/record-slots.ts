@@ -30,8 +30,6 @@ export class RecordSlots {
   state = new Uint8Array(FIRST_CAPACITY);
   /** Slot of the candle of the next coarser timeframe around this one, or NONE when not resolved. */
   parent = new Int32Array(FIRST_CAPACITY);
-  /** The candle is final when its exchange's watermark reaches this, us. */
-  finalAtUs = new Float64Array(FIRST_CAPACITY);
   /** Number of the collect that last handed the candle out; 0 for none. */
   collectedIn = new Float64Array(FIRST_CAPACITY);
   readonly #free: number[] = [];
@@ -77,7 +75,6 @@ export class RecordSlots {
     this.words = widen(new Int32Array(capacity * SLOT_WORDS), this.words);
     this.state = widen(new Uint8Array(capacity), this.state);
     this.parent = widen(new Int32Array(capacity), this.parent);
-    this.finalAtUs = widen(new Float64Array(capacity), this.finalAtUs);
     this.collectedIn = widen(new Float64Array(capacity), this.collectedIn);
   }
 }

@@ -22,6 +22,7 @@
  *
  * A record is addressed by the offset `at` of its first word, always even.
  */
+import { TIMEFRAME_US } from '#schemas/timeframe';
 import { assert } from '#src/base/errors';
 import { joinInt64, storeInt64 } from '#src/base/int64';
 
@@ -93,4 +94,9 @@ export function setFlags(words: Int32Array, at: number, flags: number): void {
 /** An int64 field (`WORD.…`) that stays below 2^53: a time, an id or a count. */
 export function numberAt(words: Int32Array, at: number, field: number): number {
   return joinInt64(words[at + field], words[at + field + 1]);
+}
+
+/** Exclusive end of the record's window, us. */
+export function windowEndAt(words: Int32Array, at: number): number {
+  return numberAt(words, at, WORD.windowStart) + TIMEFRAME_US[timeframeAt(words, at)];
 }
