@@ -294,6 +294,10 @@ export class LogWriter {
   /** Ends the open segment: durable and sealed before the next one exists. */
   #roll(): void {
     const segment = this.#segment as OpenSegment;
+    // A write that failed half-way may have left bytes of a block that now goes to the next segment.
+    if (this.#disk.size(segment.fd) > segment.bytes) {
+      this.#disk.truncate(segment.fd, segment.bytes);
+    }
     try {
       this.#disk.fsync(segment.fd);
     } catch (error) {
