@@ -45,7 +45,7 @@ function store(words: Int32Array, i: number, whole: number, fraction: number): v
   const value = whole * ONE + fraction;
   if (value <= Number.MAX_SAFE_INTEGER) {
     words[2 * i] = value | 0;
-    words[2 * i + 1] = Math.floor(value / TWO_32);
+    words[2 * i + 1] = (value / TWO_32) | 0;
     return;
   }
   // Above 2^53 (a whole part over 90 million) the product is taken in two exact halves:
@@ -56,7 +56,7 @@ function store(words: Int32Array, i: number, whole: number, fraction: number): v
   const topHigh = Math.floor(top / TWO_16);
   const low = (top - topHigh * TWO_16) * TWO_16 + bottom;
   words[2 * i] = low | 0;
-  words[2 * i + 1] = topHigh + Math.floor(low / TWO_32);
+  words[2 * i + 1] = topHigh + ((low / TWO_32) | 0);
 }
 
 /**

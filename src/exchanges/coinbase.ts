@@ -92,12 +92,13 @@ export class CoinbaseFormat implements ExchangeFormat {
 
   scan(
     bytes: Uint8Array,
+    view: DataView,
     start: number,
     end: number,
     condition: number,
     rows: ParsedTrades,
   ): boolean {
-    return this.#scanner.scan(bytes, start, end, condition, rows);
+    return this.#scanner.scan(bytes, view, start, end, condition, rows);
   }
 
   readMessage(

@@ -17,9 +17,11 @@ import type { ObjectLayout, TradeRecord } from '#src/exchanges/trade-record';
 
 export interface ExchangeFormat {
   /** Reads [start, end) when it is the common trade frame, and every trade in it is good; false
-   * for everything else, with whatever it has put into `rows` by then. Allocates nothing. */
+   * for everything else, with whatever it has put into `rows` by then. `view` is over all of
+   * `bytes`. Allocates nothing. */
   scan(
     bytes: Uint8Array,
+    view: DataView,
     start: number,
     end: number,
     condition: number,

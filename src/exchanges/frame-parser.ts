@@ -41,6 +41,9 @@ export class FrameParser {
   readonly #csv: CsvReader;
   readonly #record: TradeRecord;
   readonly #json = new JsonTokenizer();
+  /** The buffer of the last frame and a view over it: a log block holds thousands of frames. */
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view: DataView = new DataView(this.#bytes.buffer);
 
   constructor(format: ExchangeFormat, symbols: SymbolTable, csvKind: CsvStreamKind) {
     this.#format = format;
@@ -55,7 +58,11 @@ export class FrameParser {
       rows.count = 0;
       rows.frameReason = NO_REASON;
       const condition = kind === KIND_IMPORT ? CONDITION_IMPORTED : 0;
-      if (this.#format.scan(bytes, start, end, condition, rows)) return FRAME_TRADES;
+      if (this.#bytes !== bytes) {
+        this.#bytes = bytes;
+        this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      }
+      if (this.#format.scan(bytes, this.#view, start, end, condition, rows)) return FRAME_TRADES;
     }
     return this.parseGenerally(bytes, start, end, kind);
   }

@@ -11,32 +11,31 @@
 import { CONDITION_AGGREGATE } from '#schemas/trade';
 import { scanDecimal } from '#src/base/decimal';
 import type { ParsedTrades } from '#src/exchanges/parsed-trades';
-import { ascii, matches, scanInteger, skipInteger, skipPlainString } from '#src/exchanges/scan';
-import { parseEpochTime } from '#src/exchanges/scan-time';
+import { FixedText, scanInteger, skipInteger, skipPlainString } from '#src/exchanges/scan';
+import { scanEpochTime } from '#src/exchanges/scan-time';
 import type { SymbolTable } from '#src/exchanges/symbol-table';
 import { BUY, beginRow, SELL } from '#src/exchanges/trade-record';
 
 const LOWER_S = 115;
-const QUOTE = 34;
 const CLOSE_BRACE = 125;
 
-const STREAM = ascii('{"stream":"');
-const DATA = ascii('","data":');
-const TRADE = ascii('{"e":"trade","E":');
-const AGGREGATE = ascii('{"e":"aggTrade","E":');
-const SYMBOL = ascii(',"s":"');
-const TRADE_ID = ascii('","t":');
-const AGGREGATE_ID = ascii('","a":');
-const PRICE = ascii(',"p":"');
-const QUANTITY = ascii('","q":"');
-const FIRST_ID = ascii('","f":');
-const LAST_ID = ascii(',"l":');
-const TIME_OF_TRADE = ascii('","T":');
-const TIME_OF_AGGREGATE = ascii(',"T":');
-const MAKER = ascii(',"m":true,"M":');
-const TAKER = ascii(',"m":false,"M":');
-const TRUE = ascii('true}');
-const FALSE = ascii('false}');
+const STREAM = new FixedText('{"stream":"');
+const DATA = new FixedText('","data":');
+const TRADE = new FixedText('{"e":"trade","E":');
+const AGGREGATE = new FixedText('{"e":"aggTrade","E":');
+const SYMBOL = new FixedText(',"s":"');
+const TRADE_ID = new FixedText('","t":');
+const AGGREGATE_ID = new FixedText('","a":');
+const PRICE = new FixedText(',"p":"');
+const QUANTITY = new FixedText('","q":"');
+const FIRST_ID = new FixedText('","f":');
+const LAST_ID = new FixedText(',"l":');
+const TIME_OF_TRADE = new FixedText('","T":');
+const TIME_OF_AGGREGATE = new FixedText(',"T":');
+const MAKER = new FixedText(',"m":true,"M":');
+const TAKER = new FixedText(',"m":false,"M":');
+const TRUE = new FixedText('true}');
+const FALSE = new FixedText('false}');
 
 /** The shortest trade event has more bytes than this. */
 const FRAME_BYTES_MIN = 90;
@@ -52,6 +51,7 @@ export class BinanceScanner {
 
   scan(
     bytes: Uint8Array,
+    view: DataView,
     start: number,
     end: number,
     condition: number,
@@ -61,76 +61,81 @@ export class BinanceScanner {
     let at = start;
     const combined = bytes[start + 2] === LOWER_S;
     if (combined) {
-      if (!matches(bytes, at, STREAM)) return false;
+      if (!STREAM.isAt(view, at)) return false;
       at = skipPlainString(bytes, at + STREAM.length);
-      if (at < 0 || !matches(bytes, at, DATA)) return false;
+      if (at < 0 || !DATA.isAt(view, at)) return false;
       at += DATA.length;
     }
     const aggregate = this.#aggregate;
     const row = beginRow(rows, aggregate ? condition | CONDITION_AGGREGATE : condition);
-    at = this.#identity(bytes, at, rows, row);
+    at = this.#identity(bytes, view, at, rows, row);
     if (at < 0) return false;
 
-    if (!matches(bytes, at, PRICE)) return false;
+    if (!PRICE.isAt(view, at)) return false;
     at = scanDecimal(bytes, at + PRICE.length, rows.price, row);
-    if (at < 0 || !matches(bytes, at, QUANTITY)) return false;
+    if (at < 0 || !QUANTITY.isAt(view, at)) return false;
     at = scanDecimal(bytes, at + QUANTITY.length, rows.quantity, row);
     if (at < 0) return false;
     if (aggregate) {
-      at = scanSpan(bytes, at, rows, row);
+      at = scanSpan(bytes, view, at, rows, row);
       if (at < 0) return false;
     }
 
     const time = aggregate ? TIME_OF_AGGREGATE : TIME_OF_TRADE;
-    if (!matches(bytes, at, time)) return false;
+    if (!time.isAt(view, at)) return false;
     at += time.length;
-    const timeEnd = skipInteger(bytes, at);
-    if (timeEnd < 0) return false;
-    const timeUs = parseEpochTime(bytes, at, timeEnd);
-    if (timeUs < 0) return false;
-    rows.timeUs[row] = timeUs;
+    at = scanEpochTime(bytes, at, rows.timeUs, row);
+    if (at < 0) return false;
 
-    at = scanFlags(bytes, timeEnd, rows, row);
+    at = scanFlags(view, at, rows, row);
     if (combined && at >= 0) at = bytes[at] === CLOSE_BRACE ? at + 1 : -1;
     return at === end;
   }
 
   /** Event type, event time, symbol and id. */
-  #identity(bytes: Uint8Array, start: number, rows: ParsedTrades, row: number): number {
+  #identity(
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    rows: ParsedTrades,
+    row: number,
+  ): number {
     const event = this.#aggregate ? AGGREGATE : TRADE;
-    if (!matches(bytes, start, event)) return -1;
+    if (!event.isAt(view, start)) return -1;
     let at = skipInteger(bytes, start + event.length);
-    if (at < 0 || !matches(bytes, at, SYMBOL)) return -1;
-    const symbol = at + SYMBOL.length;
-    at = symbol;
-    while (bytes[at] > QUOTE) at++;
-    const instrument = this.#symbols.find(bytes, symbol, at);
-    if (instrument < 0) return -1;
-    rows.instrument[row] = instrument;
+    if (at < 0 || !SYMBOL.isAt(view, at)) return -1;
+    at = this.#symbols.scan(bytes, at + SYMBOL.length, rows.instrument, row);
+    if (at < 0) return -1;
     const id = this.#aggregate ? AGGREGATE_ID : TRADE_ID;
-    return matches(bytes, at, id) ? scanInteger(bytes, at + id.length, rows.tradeId, row) : -1;
+    return id.isAt(view, at) ? scanInteger(bytes, at + id.length, rows.tradeId, row) : -1;
   }
 }
 
 /** The raw trade ids an aggregate spans. */
-function scanSpan(bytes: Uint8Array, start: number, rows: ParsedTrades, row: number): number {
-  if (!matches(bytes, start, FIRST_ID)) return -1;
+function scanSpan(
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  rows: ParsedTrades,
+  row: number,
+): number {
+  if (!FIRST_ID.isAt(view, start)) return -1;
   let at = scanInteger(bytes, start + FIRST_ID.length, rows.firstId, row);
-  if (at < 0 || !matches(bytes, at, LAST_ID)) return -1;
+  if (at < 0 || !LAST_ID.isAt(view, at)) return -1;
   at = scanInteger(bytes, at + LAST_ID.length, rows.lastId, row);
   return rows.lastId[row] >= rows.firstId[row] ? at : -1;
 }
 
 /** `m`, the ignored `M`, and the end of the event. */
-function scanFlags(bytes: Uint8Array, start: number, rows: ParsedTrades, row: number): number {
+function scanFlags(view: DataView, start: number, rows: ParsedTrades, row: number): number {
   let at = start;
-  if (matches(bytes, at, MAKER)) {
+  if (MAKER.isAt(view, at)) {
     rows.side[row] = SELL;
     at += MAKER.length;
-  } else if (matches(bytes, at, TAKER)) {
+  } else if (TAKER.isAt(view, at)) {
     rows.side[row] = BUY;
     at += TAKER.length;
   } else return -1;
-  if (matches(bytes, at, TRUE)) return at + TRUE.length;
-  return matches(bytes, at, FALSE) ? at + FALSE.length : -1;
+  if (TRUE.isAt(view, at)) return at + TRUE.length;
+  return FALSE.isAt(view, at) ? at + FALSE.length : -1;
 }

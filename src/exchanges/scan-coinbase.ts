@@ -11,24 +11,24 @@
 import { CONDITION_SNAPSHOT } from '#schemas/trade';
 import { scanDecimal } from '#src/base/decimal';
 import type { ParsedTrades } from '#src/exchanges/parsed-trades';
-import { ascii, matches, scanInteger, skipPlainString } from '#src/exchanges/scan';
+import { FixedText, scanInteger, skipPlainString } from '#src/exchanges/scan';
 import { parseRfc3339Time } from '#src/exchanges/scan-time';
 import type { SymbolTable } from '#src/exchanges/symbol-table';
 import { BUY, beginRow, SELL } from '#src/exchanges/trade-record';
 
 const QUOTE = 34;
+const CLOSE_BRACE = 125;
 
-const MATCH = ascii('{"type":"match","trade_id":');
-const LAST_MATCH = ascii('{"type":"last_match","trade_id":');
-const MAKER_ORDER = ascii(',"maker_order_id":"');
-const TAKER_ORDER = ascii('","taker_order_id":"');
-const MAKER_BUYS = ascii('","side":"buy","size":"');
-const MAKER_SELLS = ascii('","side":"sell","size":"');
-const PRICE = ascii('","price":"');
-const SYMBOL = ascii('","product_id":"');
-const SEQUENCE = ascii('","sequence":');
-const TIME = ascii(',"time":"');
-const TAIL = ascii('"}');
+const MATCH = new FixedText('{"type":"match","trade_id":');
+const LAST_MATCH = new FixedText('{"type":"last_match","trade_id":');
+const MAKER_ORDER = new FixedText(',"maker_order_id":"');
+const TAKER_ORDER = new FixedText('","taker_order_id":"');
+const MAKER_BUYS = new FixedText('","side":"buy","size":"');
+const MAKER_SELLS = new FixedText('","side":"sell","size":"');
+const PRICE = new FixedText('","price":"');
+const SYMBOL = new FixedText('","product_id":"');
+const SEQUENCE = new FixedText('","sequence":');
+const TIME = new FixedText(',"time":"');
 
 /** `2026-07-07T22:58:17.164892Z`: matches have six decimals. */
 const TIME_LENGTH = 27;
@@ -44,6 +44,7 @@ export class CoinbaseScanner {
 
   scan(
     bytes: Uint8Array,
+    view: DataView,
     start: number,
     end: number,
     condition: number,
@@ -52,57 +53,59 @@ export class CoinbaseScanner {
     if (end - start < FRAME_BYTES_MIN) return false;
     let at = start;
     let bits = condition;
-    if (matches(bytes, at, MATCH)) at += MATCH.length;
-    else if (matches(bytes, at, LAST_MATCH)) {
+    if (MATCH.isAt(view, at)) at += MATCH.length;
+    else if (LAST_MATCH.isAt(view, at)) {
       at += LAST_MATCH.length;
       bits |= CONDITION_SNAPSHOT;
     } else return false;
     const row = beginRow(rows, bits);
     at = scanInteger(bytes, at, rows.tradeId, row);
     if (at < 0) return false;
-    at = scanOrders(bytes, at);
+    at = scanOrders(bytes, view, at);
     if (at < 0) return false;
 
-    if (matches(bytes, at, MAKER_SELLS)) {
+    if (MAKER_SELLS.isAt(view, at)) {
       rows.side[row] = BUY;
       at += MAKER_SELLS.length;
-    } else if (matches(bytes, at, MAKER_BUYS)) {
+    } else if (MAKER_BUYS.isAt(view, at)) {
       rows.side[row] = SELL;
       at += MAKER_BUYS.length;
     } else return false;
     at = scanDecimal(bytes, at, rows.quantity, row);
-    if (at < 0 || !matches(bytes, at, PRICE)) return false;
+    if (at < 0 || !PRICE.isAt(view, at)) return false;
     at = scanDecimal(bytes, at + PRICE.length, rows.price, row);
-    if (at < 0 || !matches(bytes, at, SYMBOL)) return false;
+    if (at < 0 || !SYMBOL.isAt(view, at)) return false;
 
-    const symbol = at + SYMBOL.length;
-    at = symbol;
-    while (bytes[at] > QUOTE) at++;
-    const instrument = this.#symbols.find(bytes, symbol, at);
-    if (instrument < 0) return false;
-    rows.instrument[row] = instrument;
-    return scanTail(bytes, at, rows, row) === end;
+    at = this.#symbols.scan(bytes, at + SYMBOL.length, rows.instrument, row);
+    if (at < 0) return false;
+    return scanTail(bytes, view, at, rows, row) === end;
   }
 }
 
 /** The two order ids, which say nothing here. */
-function scanOrders(bytes: Uint8Array, start: number): number {
-  if (!matches(bytes, start, MAKER_ORDER)) return -1;
+function scanOrders(bytes: Uint8Array, view: DataView, start: number): number {
+  if (!MAKER_ORDER.isAt(view, start)) return -1;
   const at = skipPlainString(bytes, start + MAKER_ORDER.length);
-  if (at < 0 || !matches(bytes, at, TAKER_ORDER)) return -1;
+  if (at < 0 || !TAKER_ORDER.isAt(view, at)) return -1;
   return skipPlainString(bytes, at + TAKER_ORDER.length);
 }
 
 /** From the end of the symbol to the end of the match. */
-function scanTail(bytes: Uint8Array, start: number, rows: ParsedTrades, row: number): number {
-  if (!matches(bytes, start, SEQUENCE)) return -1;
+function scanTail(
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  rows: ParsedTrades,
+  row: number,
+): number {
+  if (!SEQUENCE.isAt(view, start)) return -1;
   let at = scanInteger(bytes, start + SEQUENCE.length, rows.sourceSequence, row);
-  if (at < 0 || !matches(bytes, at, TIME)) return -1;
+  if (at < 0 || !TIME.isAt(view, at)) return -1;
   at += TIME.length;
   const timeEnd = at + TIME_LENGTH;
-  if (!matches(bytes, timeEnd, TAIL)) return -1;
+  if (bytes[timeEnd] !== QUOTE || bytes[timeEnd + 1] !== CLOSE_BRACE) return -1;
   const timeUs = parseRfc3339Time(bytes, at, timeEnd);
   if (timeUs < 0) return -1;
   rows.timeUs[row] = timeUs;
-  return timeEnd + TAIL.length;
+  return timeEnd + 2;
 }

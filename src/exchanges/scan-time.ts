@@ -3,7 +3,7 @@
  * without floats: digits below a microsecond are cut off, never rounded. Each function reads
  * [start, end) and answers -1 when that is not such a time or does not fit below 2^53.
  */
-import { parseInteger } from '#src/exchanges/scan';
+import { parseInteger, scanInteger } from '#src/exchanges/scan';
 
 const ZERO = 48;
 const NINE = 57;
@@ -28,6 +28,21 @@ export function parseEpochTime(bytes: Uint8Array, start: number, end: number): n
   const value = parseInteger(bytes, start, end);
   const timeUs = digits === EPOCH_MS_DIGITS ? value * 1000 : value;
   return value >= 0 && timeUs <= Number.MAX_SAFE_INTEGER ? timeUs : -1;
+}
+
+/** The same for a scanner (scan.ts): from `start` into index i of `out`. */
+export function scanEpochTime(
+  bytes: Uint8Array,
+  start: number,
+  out: Float64Array,
+  i: number,
+): number {
+  const end = scanInteger(bytes, start, out, i);
+  const digits = end - start;
+  if (digits === EPOCH_US_DIGITS) return end;
+  if (digits !== EPOCH_MS_DIGITS) return -1;
+  out[i] *= 1000;
+  return out[i] <= Number.MAX_SAFE_INTEGER ? end : -1;
 }
 
 /** Seconds with an optional fraction, `1688669597.8277369`: Kraken REST. */

@@ -6,6 +6,13 @@ import type { Instrument } from '#schemas/instrument';
 import { assert } from '#src/base/errors';
 
 const EMPTY = -1;
+const QUOTE = 34;
+
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0;
+  for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]) | 0;
+  return hash;
+}
 
 export class SymbolTable {
   /** Index of the symbol that sits in each slot. */
@@ -24,7 +31,7 @@ export class SymbolTable {
     this.#symbols.forEach((symbol, index) => {
       const duplicate = this.find(symbol, 0, symbol.length) >= 0;
       assert(!duplicate, `symbol ${instruments[index].nativeSymbol} is listed twice`);
-      let slot = this.#hash(symbol, 0, symbol.length);
+      let slot = this.#slotOf(hashOf(symbol, 0, symbol.length));
       while (this.#slots[slot] !== EMPTY) slot = (slot + 1) & this.#mask;
       this.#slots[slot] = index;
     });
@@ -32,7 +39,28 @@ export class SymbolTable {
 
   /** Code of the instrument whose native symbol is [start, end), or -1. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    let slot = this.#hash(bytes, start, end);
+    return this.#lookUp(bytes, start, end, hashOf(bytes, start, end));
+  }
+
+  /** Reads the symbol that starts at `start` and ends at a quote: puts its code at index i of `out`
+   * and answers where the quote is, or -1. */
+  scan(bytes: Uint8Array, start: number, out: Int32Array, i: number): number {
+    let at = start;
+    let hash = 0;
+    let byte = bytes[at];
+    // Every byte of a symbol is above the quote; a symbol with another one is left to find().
+    while (byte > QUOTE) {
+      hash = (Math.imul(hash, 31) + byte) | 0;
+      byte = bytes[++at];
+    }
+    const code = this.#lookUp(bytes, start, at, hash);
+    if (code < 0 || byte !== QUOTE) return -1;
+    out[i] = code;
+    return at;
+  }
+
+  #lookUp(bytes: Uint8Array, start: number, end: number, hash: number): number {
+    let slot = this.#slotOf(hash);
     for (;;) {
       const index = this.#slots[slot];
       if (index === EMPTY) return -1;
@@ -46,9 +74,7 @@ export class SymbolTable {
     }
   }
 
-  #hash(bytes: Uint8Array, start: number, end: number): number {
-    let hash = 0;
-    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]) | 0;
+  #slotOf(hash: number): number {
     return (hash ^ (hash >>> 15)) & this.#mask;
   }
 }
