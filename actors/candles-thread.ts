@@ -38,6 +38,7 @@ export async function start(
   });
   book.restore({
     intervals: store.intervalSets(),
+    watermarks: store.epoch().progress,
     pending: store.pendingCandles(),
   });
 

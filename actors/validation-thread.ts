@@ -55,7 +55,6 @@ export async function start(
   const counters = new ActorCounters('validation', spec.board, spec.boardRow);
   let stopped = false;
   let files = 0;
-  let idle = false;
   const actor = new ValidationActor({
     shard,
     sources,
@@ -76,23 +75,16 @@ export async function start(
     counters,
     report: (report) => line.report(report),
   });
-  const watched = {
-    step: () => {
-      const work = actor.step();
-      idle = work === 0;
-      return work;
-    },
-  };
   return {
     control: {
       barrier: (epoch) => actor.barrier(epoch),
-      progress: () => ({ positions: actor.positions(), idle }),
+      progress: () => actor.progress(),
       stop: async () => {
         stopped = true;
         doorbell.ring();
       },
     },
-    run: runActor(watched, doorbell, counters, () => stopped).finally(() => {
+    run: runActor(actor, doorbell, counters, () => stopped).finally(() => {
       for (const { reader } of sources) reader.close();
     }),
   };

@@ -120,12 +120,9 @@ export class ValidationActor implements Actor {
     this.#options.wake();
   }
 
-  /** Next sequence per exchange: how far the logs have been judged. */
-  positions(): { exchange: Exchange; nextSequence: number }[] {
-    return this.#sources.map(({ exchange, progress }) => ({
-      exchange,
-      nextSequence: progress.nextSequence,
-    }));
+  /** How far the logs have been judged. */
+  progress(): ExchangeProgress[] {
+    return this.#sources.map(({ progress }) => ({ ...progress }));
   }
 
   step(): number {

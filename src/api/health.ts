@@ -28,8 +28,12 @@ const actorStatus = Type.Object({
   state: Type.Union(
     (['starting', 'running', 'restarting', 'stopped'] as const).map((s) => Type.Literal(s)),
   ),
+  cores: Type.Array(Type.Integer(), { description: 'The cores its thread is pinned to.' }),
   heartbeat_age_ms: Type.Integer({ description: 'Since its last sign of life.' }),
   restarts: Type.Integer({ description: 'Since the process started.' }),
+  counters: Type.Record(Type.String(), Type.Integer(), {
+    description: 'Since the actor started; names as in src/runtime/counters.ts.',
+  }),
 });
 
 const lastEpoch = Type.Object({

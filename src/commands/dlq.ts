@@ -130,11 +130,17 @@ async function replay(args: Arguments): Promise<void> {
   const totals = { judged: 0, replayed: 0, trades: 0, duplicates: 0, dead_letters: 0 };
   for (const exchange of EXCHANGES) {
     if (only !== undefined && exchange !== only) continue;
-    await withOfflineRun(config, 'dlq replay', exchange, async ({ data, run: pipeline }) => {
+    const request = {
+      config,
+      purpose: 'a replay of dead letters',
+      appendTo: exchange,
+      binanceStream: exchange === 'BINANCE' ? ('as stored' as const) : undefined,
+    };
+    await withOfflineRun(request, async ({ data, run: pipeline }) => {
       const { writer } = pipeline;
       if (writer === undefined) throw new Error('a replay without a log to append to');
       const before = figuresOf(data, exchange);
-      const judge = replayJudge(data, exchange, config);
+      const judge = replayJudge(data, exchange, pipeline.config);
       for (const letter of framesOf(data, exchange, reason)) {
         totals.judged++;
         if (!judge(letter)) continue;

@@ -53,6 +53,16 @@ function requestOf(args: Arguments): Request {
   return { exchange, format, symbol, files: args.positionals };
 }
 
+/** A dump file says which id space it is of; frames are judged by what the directory holds. */
+function binanceStreamOf({
+  exchange,
+  format,
+}: Request): 'trade' | 'aggTrade' | 'as stored' | undefined {
+  if (exchange !== 'BINANCE') return undefined;
+  if (format === 'frames') return 'as stored';
+  return format === 'binance-trades-csv' ? 'trade' : 'aggTrade';
+}
+
 /** Opens every file before anything is written: a missing one must not leave half an import. */
 async function openAll({ files, format, symbol }: Request): Promise<ImportSource[]> {
   const sources: ImportSource[] = [];
@@ -114,9 +124,12 @@ async function run(argv: readonly string[]): Promise<void> {
   const sources = await openAll(request);
   const progress = progressBar();
   const figures = await withOfflineRun(
-    config,
-    'import',
-    request.exchange,
+    {
+      config,
+      purpose: 'an import',
+      appendTo: request.exchange,
+      binanceStream: binanceStreamOf(request),
+    },
     async ({ data, run: pipeline, nowUs }): Promise<Figures> => {
       const before = figuresOf(data, request.exchange);
       const refused = await append(sources, pipeline, nowUs, progress);

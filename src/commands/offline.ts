@@ -4,9 +4,13 @@
  */
 import type { Exchange } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
-import { loadInstruments } from '#src/config/instruments';
+import { type ConfiguredInstrument, loadInstruments } from '#src/config/instruments';
 import type { Config } from '#src/config/schema';
-import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
+import {
+  type DataDirectory,
+  type OpenOptions,
+  openDataDirectory,
+} from '#src/supervision/data-directory';
 import { OfflineRun } from '#src/supervision/offline-run';
 import { openLog } from '#src/supervision/process-log';
 
@@ -16,15 +20,33 @@ export interface OfflineContext {
   readonly nowUs: () => number;
 }
 
+export interface OfflineRequest {
+  readonly config: Config;
+  /** Named to whoever wants the directory meanwhile. */
+  readonly purpose: string;
+  /** The exchange whose log frames will be appended to, if any. */
+  readonly appendTo: Exchange | undefined;
+  readonly binanceStream: OpenOptions['binanceStream'];
+  /** Instead of the configured instruments. */
+  readonly instruments?: readonly ConfiguredInstrument[];
+  readonly bronze?: string;
+}
+
 export async function withOfflineRun<T>(
-  config: Config,
-  purpose: string,
-  appendTo: Exchange | undefined,
+  request: OfflineRequest,
   work: (context: OfflineContext) => Promise<T>,
 ): Promise<T> {
+  const { purpose, appendTo, binanceStream, bronze } = request;
   const clock = systemClock();
-  const instruments = loadInstruments({ cwd: process.cwd() });
-  const data = await openDataDirectory({ config, instruments, clock, purpose });
+  const data = await openDataDirectory({
+    config: request.config,
+    instruments: request.instruments ?? loadInstruments({ cwd: process.cwd() }),
+    clock,
+    purpose,
+    binanceStream,
+    ...(bronze !== undefined && { bronze }),
+  });
+  const config = withBinanceStream(request.config, data.binanceStream);
   try {
     const run = new OfflineRun({
       config,
@@ -44,4 +66,10 @@ export async function withOfflineRun<T>(
   } finally {
     await data.close();
   }
+}
+
+/** The configuration with the kind of Binance stream that the directory holds. */
+function withBinanceStream(config: Config, channel: DataDirectory['binanceStream']): Config {
+  const { exchanges } = config;
+  return { ...config, exchanges: { ...exchanges, binance: { ...exchanges.binance, channel } } };
 }

@@ -38,6 +38,7 @@ export class ActorThread<C extends Stoppable> {
 
   readonly #worker: Worker;
   #asked = false;
+  #state: 'starting' | 'running' | 'stopped' = 'starting';
   #failure: Failure | undefined;
 
   constructor(entry: URL, spec: ThreadSpec, line: Omit<SupervisorLine, 'ready' | 'failed'>) {
@@ -53,7 +54,10 @@ export class ActorThread<C extends Stoppable> {
     this.control = wrap<C>(controlEndpoint(worker));
     let up = (): void => {};
     const isUp = new Promise<void>((resolve) => {
-      up = resolve;
+      up = () => {
+        this.#state = 'running';
+        resolve();
+      };
     });
     const mine: SupervisorLine = {
       ...line,
@@ -72,6 +76,7 @@ export class ActorThread<C extends Stoppable> {
     });
     this.ended = new Promise((resolve) => {
       worker.once('exit', (code) => {
+        this.#state = 'stopped';
         port1.close();
         if (!this.#asked) {
           this.#failure ??= { message: `ended with code ${code}`, stack: '', exitCode: undefined };
@@ -80,6 +85,10 @@ export class ActorThread<C extends Stoppable> {
       });
     });
     this.ready = startedInTime(this.id, isUp, this.ended);
+  }
+
+  get state(): 'starting' | 'running' | 'stopped' {
+    return this.#state;
   }
 
   /** A control call's answer; rejects when the thread ends first, because then none will come. */

@@ -48,8 +48,14 @@ export interface OpenOptions {
   readonly config: Config;
   readonly instruments: readonly Omit<Instrument, 'code'>[];
   readonly clock: Clock;
-  /** The kind of Binance stream about to be stored; undefined takes what the directory holds. */
-  readonly binanceStream: BinanceStream | undefined;
+  /**
+   * The kind of Binance stream about to be stored; a directory that holds the other kind refuses.
+   * `as stored` takes the directory's own kind, or the configuration's where it has none yet;
+   * undefined when nothing of Binance's will be stored.
+   */
+  readonly binanceStream: BinanceStream | 'as stored' | undefined;
+  /** The bronze of another directory, to derive this one from it (`bullion rebuild`). */
+  readonly bronze?: string;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
   readonly purpose: string;
 }
@@ -60,15 +66,18 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
   const lock = await acquireDataDirectory(dir, { clock, purpose });
   try {
     const disk = nodeDisk();
-    const paths = dataPaths(dir);
-    for (const path of [paths.bronze, paths.lake]) makeDirectoryDurably(disk, path);
+    const paths = { ...dataPaths(dir), ...(options.bronze && { bronze: options.bronze }) };
+    makeDirectoryDurably(disk, paths.lake);
+    makeDirectoryDurably(disk, paths.bronze);
     for (const exchange of EXCHANGES) {
       makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
     }
     const store = await StateStore.open(paths.state, { createdUs: clock.nowUs() });
     try {
-      const binanceStream = options.binanceStream ?? store.identity.binanceStream;
-      if (binanceStream !== undefined) await store.fixBinanceStream(binanceStream);
+      const stored = store.identity.binanceStream ?? config.exchanges.binance.channel;
+      const asked = options.binanceStream;
+      const binanceStream = asked === undefined || asked === 'as stored' ? stored : asked;
+      if (asked !== undefined) await store.fixBinanceStream(binanceStream);
       const instruments = await store.registerInstruments(options.instruments);
       const data: DataDirectory = {
         dir,
@@ -76,7 +85,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         store,
         disk,
         instruments,
-        binanceStream: binanceStream ?? config.exchanges.binance.channel,
+        binanceStream,
         recover: () => recoverLake({ disk, store, lakeDir: paths.lake }),
         close: async () => {
           await store.close();

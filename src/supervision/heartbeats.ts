@@ -15,6 +15,12 @@ export class HeartbeatWatch {
     this.#hangLimitMs = hangLimitMs;
   }
 
+  /** How long an actor's heartbeat has stood still at `nowMs`; 0 before the first look. */
+  ageMs(actor: Watched, nowMs: number): number {
+    const seen = this.#seen.get(actor);
+    return seen === undefined ? 0 : nowMs - seen.sinceMs;
+  }
+
   /** Compares with the last look; answers the actors that have stood still beyond the limit. */
   look(actors: readonly Watched[], nowMs: number): Watched[] {
     const hung: Watched[] = [];

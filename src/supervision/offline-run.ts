@@ -43,6 +43,8 @@ export interface OfflineOptions {
 }
 
 export class OfflineRun {
+  /** The configuration the run judges by. */
+  readonly config: Config;
   /** The log of `appendTo`. */
   readonly writer: LogWriter | undefined;
   readonly #options: OfflineOptions;
@@ -56,6 +58,7 @@ export class OfflineRun {
   constructor(options: OfflineOptions) {
     const { config, data, clock, entry, lakeWorker, log, appendTo } = options;
     this.#options = options;
+    this.config = config;
     const heads = new Map<Exchange, SharedArrayBuffer>();
     const doorbells = allocateDoorbells(groupShape(config));
     if (appendTo !== undefined) {
@@ -146,9 +149,13 @@ export class OfflineRun {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure;
       const { positions } = await this.#group.progress();
-      const judged = [...positions.values()].reduce((sum, next) => sum + next, 0);
+      const judged = [...positions.values()].reduce(
+        (sum, { nextSequence }) => sum + nextSequence,
+        0,
+      );
       onProgress(Math.min(judged, total), total);
-      if (ends.every(({ exchange, next }) => (positions.get(exchange) ?? 0) >= next)) break;
+      if (ends.every(({ exchange, next }) => (positions.get(exchange)?.nextSequence ?? 0) >= next))
+        break;
       this.#runEpochIfDue();
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }

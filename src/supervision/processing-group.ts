@@ -11,6 +11,7 @@ import type { Instrument } from '#schemas/instrument';
 import { UserError } from '#src/base/errors';
 import type { Config } from '#src/config/schema';
 import { LakePool } from '#src/lake/pool';
+import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import { allocateGroupMemory, type GroupShape } from '#src/runtime/group-memory';
 import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
 import type { DataPaths } from '#src/runtime/thread-spec';
@@ -21,12 +22,16 @@ import type { Layout } from '#src/supervision/layout';
 
 export interface ValidationControl extends Stoppable {
   barrier(epoch: number): void;
-  /** How far each log has been judged, and whether the last step found nothing to do. */
-  progress(): { positions: { exchange: Exchange; nextSequence: number }[]; idle: boolean };
+  /** How far each log has been judged. */
+  progress(): readonly ExchangeProgress[];
 }
 
 export interface CandlesControl extends Stoppable {
   committed(): void;
+}
+
+export interface GroupProgress {
+  readonly positions: ReadonlyMap<Exchange, ExchangeProgress>;
 }
 
 export type Log = SupervisorLine['log'];
@@ -152,19 +157,12 @@ export class ProcessingGroup {
     await Promise.race([Promise.all(this.members.map((member) => member.ready)), failed]);
   }
 
-  /** How far each exchange's log has been judged, and whether every shard is idle. */
-  async progress(): Promise<{ positions: ReadonlyMap<Exchange, number>; idle: boolean }> {
+  /** How far each exchange's log has been judged. */
+  async progress(): Promise<GroupProgress> {
     const shards = await Promise.all(
       this.validation.map((shard) => shard.answer(shard.control.progress())),
     );
-    return {
-      positions: new Map(
-        shards.flatMap(({ positions }) =>
-          positions.map(({ exchange, nextSequence }) => [exchange, nextSequence] as const),
-        ),
-      ),
-      idle: shards.every(({ idle }) => idle),
-    };
+    return { positions: new Map(shards.flat().map((progress) => [progress.exchange, progress])) };
   }
 
   /** Ends every member in flow order, then the pool. Nothing is committed any more. */

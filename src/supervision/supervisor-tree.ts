@@ -9,6 +9,7 @@
  * process with one reason and its exit code.
  */
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
+import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
 import { EXIT, type ExitCode, UserError } from '#src/base/errors';
 import { allocateLiveCandles } from '#src/candles/live-candles';
@@ -24,17 +25,23 @@ import { type DataDirectory, publishEpoch, syncBronze } from '#src/supervision/d
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
 import {
+  type GroupProgress,
   groupShape,
   type Log,
   ProcessingGroup,
   validationShardOf,
 } from '#src/supervision/processing-group';
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
-import type { ActorStatus, IngestStatus, SystemStatus } from '#src/supervision/system-status';
 
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
 const DRAIN_MS_MAX = 4_000;
+
+/** What an ingest actor says of itself. */
+export interface IngestStatus {
+  readonly state: 'idle' | 'running' | 'disk_full' | 'failed' | 'stopped';
+  readonly connections: readonly { readonly state: string; readonly lastFrameAgeMs: number }[];
+}
 
 export interface IngestControl extends Stoppable {
   status(): IngestStatus;
@@ -146,27 +153,73 @@ export class SupervisorTree {
   }
 
   async status(): Promise<SystemStatus> {
-    const { config, data, layout } = this.#options;
-    const last = data.store.lastEpoch();
-    const ingest = await Promise.all(
-      this.#ingest.map(({ thread }) =>
-        thread?.answer(thread.control.status()).catch(() => undefined),
+    const { data, clock } = this.#options;
+    const nowUs = clock.nowUs();
+    const epoch = data.store.epoch();
+    const positions = await this.#group?.progress().catch(() => undefined);
+    const exchanges = await Promise.all(
+      this.#options.exchanges.map((exchange, i) =>
+        this.#exchangeStatus(exchange, this.#ingest[i] as Child<IngestControl>, positions, nowUs),
       ),
     );
-    const actors: ActorStatus[] = [
-      ...this.#ingest.map((child) => actorStatus(child.id, child.thread, child.restarts, layout)),
+    const actors = [
+      ...this.#ingest.map((child) => this.#actorStatus(child.id, child.thread, child.restarts)),
       ...(this.#group?.members ?? []).map((member) =>
-        actorStatus(member.id, member, this.#groupRestarts, layout),
+        this.#actorStatus(member.id, member, this.#groupRestarts),
       ),
-      actorStatus('gateway', this.#gateway.thread, this.#gateway.restarts, layout),
+      this.#actorStatus('gateway', this.#gateway.thread, this.#gateway.restarts),
     ];
+    const last_epoch =
+      epoch.epoch === 0
+        ? null
+        : {
+            number: epoch.epoch,
+            committed_at: new Date(epoch.committedUs / 1000).toISOString(),
+            age_ms: Math.max(0, Math.round((nowUs - epoch.committedUs) / 1000)),
+          };
+    return { exchanges, actors, last_epoch };
+  }
+
+  async #exchangeStatus(
+    exchange: Exchange,
+    { thread }: Child<IngestControl>,
+    judged: GroupProgress | undefined,
+    nowUs: number,
+  ): Promise<SystemStatus['exchanges'][number]> {
+    const ingest = await thread?.answer(thread.control.status()).catch(() => undefined);
+    const lanes = ingest?.connections ?? [];
+    const live = lanes.filter(({ state }) => state === 'live' || state === 'rotating').length;
+    const ages = lanes.map(({ lastFrameAgeMs }) => lastFrameAgeMs).filter((age) => age >= 0);
+    const head = new LogHead(this.#heads.get(exchange) as SharedArrayBuffer, 0);
+    head.refresh();
+    const position = judged?.positions.get(exchange);
+    const lagFrames = Math.max(0, head.nextSequence - (position?.nextSequence ?? 0));
+    const lagUs = lagFrames === 0 ? 0 : nowUs - (position?.watermarkUs ?? nowUs);
     return {
-      dataDir: config.data_dir,
-      actors,
-      ingest: ingest.filter((status) => status !== undefined),
-      epoch: last?.epoch ?? 0,
-      gold: last?.gold ?? [],
-      memoryRssBytes: process.memoryUsage.rss(),
+      exchange,
+      state: stateOf(ingest, live),
+      connections: live,
+      last_frame_age_ms: ages.length === 0 ? null : Math.round(Math.min(...ages)),
+      lag_frames: lagFrames,
+      lag_ms: Math.max(0, Math.round(lagUs / 1000)),
+    };
+  }
+
+  #actorStatus(
+    actor: string,
+    thread: ActorThread<Stoppable> | undefined,
+    restarts: number,
+  ): SystemStatus['actors'][number] {
+    return {
+      actor,
+      state: thread === undefined ? 'stopped' : thread.state,
+      cores: [...(this.#options.layout.coresOf.get(actor) ?? [])],
+      heartbeat_age_ms:
+        thread === undefined
+          ? 0
+          : Math.round(this.#heartbeats.ageMs(thread, this.#options.clock.monotonicMs())),
+      restarts,
+      counters: thread?.counters.all() ?? {},
     };
   }
 
@@ -281,13 +334,17 @@ export class SupervisorTree {
 
   /** Waits until the group has judged every frame of the logs, at most until `untilMs`. */
   async #drain(group: ProcessingGroup, untilMs: number): Promise<void> {
-    const targets = [...this.#heads].map(([exchange, head]) => ({
-      exchange,
-      next: new LogHead(head, 0).read().nextSequence,
-    }));
+    const targets = [...this.#heads].map(([exchange, memory]) => {
+      const head = new LogHead(memory, 0);
+      head.refresh();
+      return { exchange, next: head.nextSequence };
+    });
     while (this.#options.clock.monotonicMs() < untilMs) {
       const { positions } = await group.progress();
-      if (targets.every(({ exchange, next }) => (positions.get(exchange) ?? 0) >= next)) return;
+      if (
+        targets.every(({ exchange, next }) => (positions.get(exchange)?.nextSequence ?? 0) >= next)
+      )
+        return;
       await pause(10);
     }
   }
@@ -337,20 +394,18 @@ export class SupervisorTree {
   }
 }
 
-function actorStatus(
-  id: string,
-  thread: ActorThread<Stoppable> | undefined,
-  restarts: number,
-  layout: Layout,
-): ActorStatus {
-  return {
-    id,
-    cores: layout.coresOf.get(id) ?? [],
-    up: thread !== undefined,
-    heartbeat: thread?.counters.heartbeat ?? 0,
-    restarts,
-    counters: thread?.counters.all() ?? {},
-  };
+/** `waiting` until the next attempt, unless the actor itself is down or has stopped taking frames. */
+function stateOf(
+  ingest: IngestStatus | undefined,
+  live: number,
+): SystemStatus['exchanges'][number]['state'] {
+  if (live > 0) return 'connected';
+  if (ingest === undefined) return 'connecting';
+  if (ingest.state === 'running') {
+    const waits = ingest.connections.some(({ state }) => state === 'backing-off');
+    return waits ? 'waiting' : 'connecting';
+  }
+  return ingest.state === 'idle' ? 'connecting' : 'stopped';
 }
 
 function failureOf(error: unknown): Failure {
