@@ -63,9 +63,10 @@ function isoMs(text: string): number {
   return Date.parse(clock === undefined || offset !== undefined ? text : `${text}Z`);
 }
 
-function timeMs(name: Parameter, text: string): number {
+/** Microseconds; beyond the year 2255 they would pass 2^53, so any later time is that one. */
+function timeUs(name: Parameter, text: string): number {
   const ms = /^\d{1,15}$/.test(text) ? Number(text) : isoMs(text);
-  if (ms >= 0 && ms <= TIME_MS_MAX) return ms;
+  if (ms >= 0 && ms <= TIME_MS_MAX) return Math.min(ms * 1000, Number.MAX_SAFE_INTEGER);
   const allowed = 'a time as ISO 8601 (2025-03-04T00:00:00Z) or in milliseconds since 1970';
   throw bad(name, `must be ${allowed}, got ${quoted(text)}`);
 }
@@ -116,14 +117,14 @@ export function candleQuery(
   }
   const { symbol, exchange, start, end, limit } = parameters(query);
   const instrument = instrumentOf(instruments, symbol, exchange);
-  const fromMs = start === undefined ? 0 : timeMs('start', start);
-  const toMs = end === undefined ? TIME_MS_MAX : timeMs('end', end);
-  if (fromMs > toMs) throw bad('start', 'must not be after end');
+  const fromUs = start === undefined ? 0 : timeUs('start', start);
+  const toUs = end === undefined ? Number.MAX_SAFE_INTEGER : timeUs('end', end);
+  if (fromUs > toUs) throw bad('start', 'must not be after end');
   return {
     timeframe,
     instrument,
-    fromUs: fromMs * 1000,
-    toUs: toMs * 1000,
+    fromUs,
+    toUs,
     limit: limitOf(limit),
     which: start === undefined ? 'last' : 'first',
   };

@@ -49,9 +49,10 @@ describe('a candle query', () => {
     fc.assert(
       fc.property(time, (date) => {
         const start = date.toISOString();
-        assert.equal(ask({ symbol: 'TRXUSDT', start }).fromUs, date.getTime() * 1000);
+        const wantUs = Math.min(date.getTime() * 1000, Number.MAX_SAFE_INTEGER);
+        assert.equal(ask({ symbol: 'TRXUSDT', start }).fromUs, wantUs);
         const inMs = String(date.getTime());
-        assert.equal(ask({ symbol: 'TRXUSDT', start: inMs }).fromUs, date.getTime() * 1000);
+        assert.equal(ask({ symbol: 'TRXUSDT', start: inMs }).fromUs, wantUs);
       }),
     );
   });
