@@ -348,20 +348,25 @@ export class LogWriter {
   /** Goes on in the segment that recovery left open. */
   #resume(scan: SegmentScan): OpenSegment {
     const fd = this.#disk.open(segmentPath(this.#dir, scan.segment), 'update');
-    const header = Buffer.allocUnsafe(SEGMENT_HEADER_BYTES);
-    this.#disk.read(fd, header, 0, header.length, 0);
-    const tag = decodeSegmentHeader(header)?.tag;
-    assert(tag !== undefined, `recovery left segment ${scan.segment} without a header`);
-    return {
-      fd,
-      firstSequence: scan.segment,
-      tag,
-      createdUs: scan.firstReceiveTimeUs,
-      hash: hashFile(this.#disk, fd, scan.bytes),
-      bytes: scan.bytes,
-      frames: scan.frames,
-      minTimeUs: scan.minReceiveTimeUs,
-    };
+    try {
+      const header = Buffer.allocUnsafe(SEGMENT_HEADER_BYTES);
+      this.#disk.read(fd, header, 0, header.length, 0);
+      const tag = decodeSegmentHeader(header)?.tag;
+      assert(tag !== undefined, `recovery left segment ${scan.segment} without a header`);
+      return {
+        fd,
+        firstSequence: scan.segment,
+        tag,
+        createdUs: scan.firstReceiveTimeUs,
+        hash: hashFile(this.#disk, fd, scan.bytes),
+        bytes: scan.bytes,
+        frames: scan.frames,
+        minTimeUs: scan.minReceiveTimeUs,
+      };
+    } catch (error) {
+      this.#disk.close(fd);
+      throw error;
+    }
   }
 
   #publish(): void {

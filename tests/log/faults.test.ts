@@ -276,6 +276,7 @@ test('any operation failing once, short or full: durable frames stay, in this li
         assert.ok(next.nextSequence >= durable);
         assert.deepEqual(next.recovery.damage, []);
         await workUntilBroken(next, next.nextSequence);
+        assert.equal(disk.openFiles, 0);
         const after = disk.crash(randomFrom(seed));
         assert.equal(assertTrue(after), frames.length);
       },
