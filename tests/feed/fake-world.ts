@@ -114,7 +114,11 @@ export class FakeWorld implements FeedPorts {
     after: (delayMs, callback) => {
       const timer = { atMs: this.nowMs + Math.max(0, delayMs), order: this.#order++, callback };
       this.#timers.push(timer);
-      return { cancel: () => void (this.#timers = this.#timers.filter((t) => t !== timer)) };
+      return {
+        cancel: () => {
+          this.#timers = this.#timers.filter((t) => t !== timer);
+        },
+      };
     },
     afterTurn: (callback) => void this.#turn.push(callback),
   };
