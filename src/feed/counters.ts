@@ -25,6 +25,8 @@ export interface FeedCounters {
   backfillGivenUp: number;
   backfillWaiting: number;
   syncs: number;
+  /** Times the disk was found full. */
+  diskFull: number;
 }
 
 export function newFeedCounters(): FeedCounters {
@@ -47,5 +49,6 @@ export function newFeedCounters(): FeedCounters {
     backfillGivenUp: 0,
     backfillWaiting: 0,
     syncs: 0,
+    diskFull: 0,
   };
 }
