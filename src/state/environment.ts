@@ -133,7 +133,8 @@ export class Environment {
     await this.#lastWrite;
     if (!this.#open) return;
     this.#open = false;
-    await this.#db.close();
+    // After a failed flush lmdb-js waits for it for ever; the process is about to end anyway.
+    if (this.#failure === undefined) await this.#db.close();
   }
 
   async #write(edit: (edits: Edits) => void): Promise<void> {

@@ -80,6 +80,8 @@ function openLmdb(directory: string, readOnly: boolean): Lmdb {
     // Without it, un-flushed commits are trusted when the boot id is unchanged (a copied directory,
     // a snapshot of a machine) and came back as wrong values.
     safeRestore: true,
+    // With it, a failed commit also rejects a promise that nobody can reach: an unhandled rejection.
+    eventTurnBatching: false,
     permissionsMode: 0o600,
     readOnly,
   } as const;
