@@ -96,16 +96,16 @@ class BinanceProtocol implements Protocol {
         return this.#peer.text(`{"result":${JSON.stringify([...this.#streams])}${id}}`);
       case 'SET_PROPERTY':
       case 'GET_PROPERTY':
-        return this.#property(method, Array.isArray(params) ? params : [], id);
+        return this.#property(method === 'SET_PROPERTY', Array.isArray(params) ? params : [], id);
       default:
         return invalid(`unknown variant \`${method}\``);
     }
   }
 
-  #property(method: string, params: readonly unknown[], id: string): void {
+  #property(setting: boolean, params: readonly unknown[], id: string): void {
     if (params[0] !== 'combined') {
       this.#peer.text(`{"code":0,"msg":"Unknown property"${id}}`);
-    } else if (method === 'GET_PROPERTY') {
+    } else if (!setting) {
       this.#peer.text(`{"result":${this.#combined}${id}}`);
     } else if (typeof params[1] !== 'boolean') {
       this.#peer.text(`{"code":1,"msg":"Invalid value type: expected Boolean"${id}}`);
