@@ -2,6 +2,7 @@
  * The V2 trade: 17 columns, the same in silver (`silver_<exchange>_trades`: validated, duplicates
  * still in) and gold (`gold_crypto_trades`: every trade exactly once).
  */
+import type { ExchangeKey } from './exchange.js';
 import { defineTable } from './schema.js';
 
 export const TRADE = defineTable({
@@ -114,6 +115,10 @@ export const TRADE = defineTable({
 });
 
 export const GOLD_TRADES = 'gold_crypto_trades';
+
+export function silverTable(exchange: ExchangeKey): `silver_${ExchangeKey}_trades` {
+  return `silver_${exchange}_trades`;
+}
 
 export const SIDES = ['BUY', 'SELL'] as const;
 

@@ -40,7 +40,7 @@ export interface GoldReport {
   /** Instruments whose interval set changed in this epoch. */
   readonly instruments: readonly InstrumentState[];
   readonly files: readonly StagedFile[];
-  /** Trades added to gold and duplicates masked since the data directory was made, this shard. */
+  /** Trades added to gold and duplicates masked since this shard (re)started. */
   readonly counts: readonly { exchange: Exchange; trades: number; duplicates: number }[];
 }
 

@@ -1,0 +1,89 @@
+/**
+ * The candle aggregator on its thread: restores the book from the last epoch and runs. It keeps the
+ * state store open, read-only, because a late trade may touch a candle that is no longer in memory.
+ */
+import type { Remote } from 'comlink';
+import { CandleBook } from '#src/candles/candle-book';
+import { LiveCandlesWriter } from '#src/candles/live-candles';
+import { ActorCounters } from '#src/runtime/counters';
+import {
+  allBatches,
+  candlesDoorbell,
+  ringBack,
+  ringToCandles,
+  validationDoorbell,
+} from '#src/runtime/group-memory';
+import { runActor } from '#src/runtime/host';
+import type { SupervisorLine } from '#src/runtime/supervisor-line';
+import type { CandlesSpec } from '#src/runtime/thread-spec';
+import { StateStore } from '#src/state/store';
+import type { CandlesControl } from '#src/supervision/processing-group';
+import { CandlesActor } from './candles.js';
+import type { StartedActor } from './thread.js';
+
+export async function start(
+  spec: CandlesSpec,
+  line: Remote<SupervisorLine>,
+): Promise<StartedActor & { readonly control: CandlesControl }> {
+  const { memory, config, instruments, paths } = spec;
+  const store = await StateStore.open(paths.state, { readOnly: true });
+  const doorbell = candlesDoorbell(memory);
+  const counters = new ActorCounters('candles', spec.board, spec.boardRow);
+  const book = new CandleBook({
+    instruments,
+    goldShards: memory.goldShards,
+    allowedLatenessUs: config.candles.allowed_lateness_ms * 1000,
+    load: (timeframe, instrument, windowStartUs) =>
+      store.candle(timeframe, instrument, windowStartUs),
+  });
+  book.restore({
+    intervals: store.intervalSets(),
+    watermarks: store.epoch().progress,
+    pending: store.pendingCandles(),
+  });
+
+  let stopped = false;
+  let files = 0;
+  let crash: unknown;
+  const actor = new CandlesActor({
+    inputs: Array.from({ length: memory.goldShards }, (_, gold) => ringToCandles(memory, gold)),
+    batches: allBatches(memory),
+    returns: Array.from({ length: memory.validationShards }, (_, shard) => ({
+      ring: ringBack(memory, shard),
+      doorbell: validationDoorbell(memory.doorbells, shard),
+    })),
+    book,
+    live: new LiveCandlesWriter(spec.live),
+    committed: (timeframe, fromUs, toUs) => {
+      const all: Uint8Array[] = [];
+      for (const { code } of instruments) {
+        all.push(...store.candles(timeframe, code, fromUs, toUs));
+      }
+      return all;
+    },
+    lake: { run: (job) => line.lake(job) },
+    nextName: () => `${spec.filePrefix}-${files++}`,
+    counters,
+    report: (report) => line.report(report),
+    fail: (error) => {
+      crash = error;
+      doorbell.ring();
+    },
+  });
+  const failing = {
+    step: () => {
+      if (crash !== undefined) throw crash;
+      return actor.step();
+    },
+  };
+  return {
+    control: {
+      committed: () => actor.committed(),
+      stop: async () => {
+        stopped = true;
+        doorbell.ring();
+      },
+    },
+    run: runActor(failing, doorbell, counters, () => stopped).finally(() => store.close()),
+  };
+}

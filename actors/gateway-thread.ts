@@ -1,0 +1,81 @@
+/**
+ * The gateway on its thread: the HTTP server over the committed state and the live candles. It reads
+ * shared memory and the state store only, so nothing a client does reaches the pipeline.
+ */
+import type { Remote } from 'comlink';
+import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
+import { mergedCandles } from '#src/api/candle-source';
+import { createGateway, listen } from '#src/api/gateway';
+import type { SystemStatus } from '#src/api/health';
+import { LiveCandlesReader } from '#src/candles/live-candles';
+import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
+import { ActorCounters } from '#src/runtime/counters';
+import type { SupervisorLine } from '#src/runtime/supervisor-line';
+import type { GatewaySpec } from '#src/runtime/thread-spec';
+import { StateStore } from '#src/state/store';
+import type { GatewayControl } from '#src/supervision/supervisor-tree';
+import type { StartedActor } from './thread.js';
+
+const HEARTBEAT_MS = 250;
+
+export async function start(
+  spec: GatewaySpec,
+  line: Remote<SupervisorLine>,
+): Promise<StartedActor & { readonly control: GatewayControl }> {
+  const { config, instruments, paths } = spec;
+  const store = await StateStore.open(paths.state, { readOnly: true });
+  const live = new LiveCandlesReader(spec.live);
+  const into = new Int32Array(config.candles.live_depth * CANDLE_WORDS);
+  const counters = new ActorCounters('gateway', spec.board, spec.boardRow);
+  let status: SystemStatus = { exchanges: [], actors: [], last_epoch: null };
+  let requests = 0;
+  const server = createGateway({
+    instruments,
+    candles: mergedCandles({
+      committed: (timeframe, instrument, fromUs, toUs, descending) =>
+        store.candles(TIMEFRAMES.indexOf(timeframe), instrument, fromUs, toUs, { descending }),
+      *live(timeframe, instrument, fromUs, toUs) {
+        const index = TIMEFRAMES.indexOf(timeframe);
+        const lengthUs = TIMEFRAME_US[index] as number;
+        const firstUs = Math.ceil(fromUs / lengthUs) * lengthUs;
+        const count = live.range(instrument, index, firstUs, toUs, into);
+        for (let i = 0; i < count; i++) {
+          yield new Uint8Array(into.buffer, i * CANDLE_BYTES, CANDLE_BYTES);
+        }
+      },
+    }),
+    status: { status: () => status },
+    onFailure: (error) => {
+      const stack = error instanceof Error ? error.stack : String(error);
+      void line.log('error', 'a request failed', { stack });
+    },
+  });
+  server.addHook('onRequest', async () => {
+    requests++;
+  });
+  const port = await listen(server, config.http.host, config.http.port);
+  const heartbeat = setInterval(() => {
+    counters.beat();
+    counters.set('requests', requests);
+  }, HEARTBEAT_MS);
+  let end: () => void = () => {};
+  const run = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  return {
+    control: {
+      status: (update) => {
+        status = update;
+      },
+      port: () => port,
+      stop: async () => {
+        await server.close();
+        end();
+      },
+    },
+    run: run.finally(async () => {
+      clearInterval(heartbeat);
+      await store.close();
+    }),
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * A gold shard on its thread: loads the last epoch's interval sets and runs.
+ */
+import type { Remote } from 'comlink';
+import { ActorCounters } from '#src/runtime/counters';
+import {
+  allBatches,
+  candlesDoorbell,
+  goldDoorbell,
+  ringToCandles,
+  ringToGold,
+} from '#src/runtime/group-memory';
+import { runActor } from '#src/runtime/host';
+import type { SupervisorLine } from '#src/runtime/supervisor-line';
+import type { GoldSpec } from '#src/runtime/thread-spec';
+import { StateStore } from '#src/state/store';
+import { GoldActor } from './gold.js';
+import type { StartedActor } from './thread.js';
+
+export async function start(spec: GoldSpec, line: Remote<SupervisorLine>): Promise<StartedActor> {
+  const { memory, shard, config, instruments, paths } = spec;
+  const store = await StateStore.open(paths.state, { readOnly: true });
+  const intervals = new Map(
+    store.intervalSets().map(({ instrument, intervals }) => [instrument, intervals]),
+  );
+  await store.close();
+
+  const doorbell = goldDoorbell(memory, shard);
+  const counters = new ActorCounters('gold', spec.board, spec.boardRow);
+  let stopped = false;
+  let files = 0;
+  const actor = new GoldActor({
+    shard,
+    inputs: Array.from({ length: memory.validationShards }, (_, validation) =>
+      ringToGold(memory, validation, shard),
+    ),
+    batches: allBatches(memory),
+    output: { ring: ringToCandles(memory, shard), doorbell: candlesDoorbell(memory) },
+    instruments,
+    intervals,
+    lake: { run: (job) => line.lake(job) },
+    chunkRows: config.batches.chunk_rows,
+    nextName: () => `${spec.filePrefix}-${files++}`,
+    wake: () => doorbell.ring(),
+    counters,
+    report: (report) => line.report(report),
+  });
+  return {
+    control: {
+      stop: async () => {
+        stopped = true;
+        doorbell.ring();
+      },
+    },
+    run: runActor(actor, doorbell, counters, () => stopped),
+  };
+}

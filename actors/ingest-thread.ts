@@ -1,0 +1,113 @@
+/**
+ * Ingest of one exchange on its thread: opens the exchange's bronze log and its sockets and runs.
+ * The event loop does the work; this file wires the ports, beats the heart and tells the counters.
+ */
+import { join } from 'node:path';
+import type { Remote } from 'comlink';
+import { systemClock } from '#src/base/clock';
+import { nodeDisk } from '#src/base/node-disk';
+import { Random } from '#src/base/random';
+import type { Config } from '#src/config/schema';
+import { nodeHttpGet, nodeSockets, nodeTimers } from '#src/feed/node-ports';
+import type { FeedOptions } from '#src/feed/options';
+import { LogHead } from '#src/log/log-head';
+import { LogWriter } from '#src/log/log-writer';
+import { ActorCounters } from '#src/runtime/counters';
+import { validationDoorbell } from '#src/runtime/group-memory';
+import type { SupervisorLine } from '#src/runtime/supervisor-line';
+import type { IngestSpec } from '#src/runtime/thread-spec';
+import { StateStore } from '#src/state/store';
+import type { IngestControl } from '#src/supervision/supervisor-tree';
+import { IntervalSet } from '#src/trades/interval-set';
+import { IngestActor } from './ingest.js';
+import type { StartedActor } from './thread.js';
+
+const HEARTBEAT_MS = 250;
+
+export async function start(
+  spec: IngestSpec,
+  line: Remote<SupervisorLine>,
+): Promise<StartedActor & { readonly control: IngestControl }> {
+  const { exchange, key, config, paths } = spec;
+  const instruments = spec.instruments.filter((instrument) => instrument.exchange === exchange);
+  const store = await StateStore.open(paths.state, { readOnly: true });
+  const progress = store.epoch().progress.find((p) => p.exchange === exchange);
+  const resume: Record<string, { tradeId: number; timeUs: number }> = {};
+  for (const instrument of instruments) {
+    const packed = store.intervals(instrument);
+    if (packed === undefined) continue;
+    const set = IntervalSet.unpack(packed);
+    if (set.intervalCount === 0) continue;
+    resume[instrument.nativeSymbol] = { tradeId: set.largestId, timeUs: set.eventTimeMaxUs };
+  }
+  await store.close();
+
+  const log = LogWriter.open({
+    disk: nodeDisk(),
+    dir: join(paths.bronze, key),
+    exchange,
+    head: new LogHead(spec.head, 0),
+    segmentBytesMax: config.bronze.segment_mb * 1024 * 1024,
+    segmentAgeUsMax: config.bronze.segment_minutes * 60_000_000,
+    durableNextSequence: progress?.nextSequence ?? 0,
+  });
+  const random = new Random(spec.seed);
+  const doorbell = validationDoorbell(spec.doorbells, spec.validationShard);
+  let crash: (error: Error) => void = () => {};
+  let end: () => void = () => {};
+  const run = new Promise<void>((resolve, reject) => {
+    end = resolve;
+    crash = reject;
+  });
+  const actor = new IngestActor({
+    exchange,
+    options: { ...feedOptions(config, key), resume },
+    instruments,
+    log,
+    ports: {
+      clock: systemClock(),
+      timers: nodeTimers,
+      sockets: nodeSockets,
+      httpGet: nodeHttpGet,
+      random: () => random.unit(),
+      onAppended: () => doorbell.ring(),
+      onEvent: ({ level, event, text }) => void line.log(level, text, { event }),
+      onFailure: crash,
+    },
+  });
+
+  const counters = new ActorCounters('ingest', spec.board, spec.boardRow);
+  const heartbeat = setInterval(() => {
+    counters.beat();
+    counters.set('frames', actor.counters.frames);
+    counters.set('bytes', actor.counters.bytes);
+    counters.set('durable_frames', log.durableThrough);
+    counters.set('connected', actor.counters.connected);
+    counters.set('reconnects', actor.counters.reconnects);
+    counters.set('control', actor.counters.controlFrames);
+    counters.set('oversize', actor.counters.oversize);
+  }, HEARTBEAT_MS);
+  actor.start();
+  return {
+    control: {
+      status: () => actor.status(),
+      stop: async () => {
+        await actor.stop();
+        end();
+      },
+    },
+    run: run.finally(() => clearInterval(heartbeat)),
+  };
+}
+
+function feedOptions(config: Config, key: IngestSpec['key']): FeedOptions {
+  const exchange = config.exchanges[key];
+  return {
+    channel: 'channel' in exchange ? exchange.channel : 'trade',
+    url: exchange.ws_url,
+    restUrl: exchange.rest_url,
+    silenceMs: exchange.silence_limit_ms,
+    backfill: exchange.backfill,
+    syncIntervalMs: config.bronze.sync_interval_ms,
+  };
+}

@@ -1,0 +1,17 @@
+/**
+ * A lake worker: a thread of the lake pool. Turns one LakeJob at a time into staged files and holds
+ * nothing between jobs but memory to reuse.
+ */
+import { workerData } from 'node:worker_threads';
+import { answerOf, type LakeAnswer } from '#src/lake/answer';
+import type { LakeJob } from '#src/lake/job';
+import { lakeDisk } from '#src/lake/lake-disk';
+import { LakeEncoder } from '#src/lake/lake-encoder';
+import type { LakeWorkerData } from '#src/lake/pool';
+
+const { lakeDir, instruments } = workerData as LakeWorkerData;
+const encoder = new LakeEncoder(instruments, { lakeDir, disk: lakeDisk });
+
+export default function runJob(job: LakeJob): LakeAnswer {
+  return answerOf(() => encoder.run(job));
+}

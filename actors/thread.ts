@@ -1,0 +1,56 @@
+/**
+ * The entry of every worker thread: pins it, builds the actor its spec names, shows the actor's
+ * control interface to the supervisor and says ready. A failure is told in full before the thread
+ * dies of it, because an error's exit code does not survive the worker's own 'error' event.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { expose, wrap } from 'comlink';
+import { UserError } from '#src/base/errors';
+import { controlEndpoint } from '#src/runtime/control-endpoint';
+import type { SupervisorLine } from '#src/runtime/supervisor-line';
+import type { ThreadSpec } from '#src/runtime/thread-spec';
+import type { Stoppable } from '#src/supervision/actor-thread';
+import { pinThread } from '#src/supervision/affinity';
+
+/** What an actor's thread file gives to its thread. */
+export interface StartedActor {
+  readonly control: Stoppable;
+  /** Settles when the actor has ended; a rejection is a crash. */
+  readonly run: Promise<void>;
+}
+
+const spec = workerData.spec as ThreadSpec;
+const line = wrap<SupervisorLine>(controlEndpoint(workerData.line));
+
+async function start(): Promise<StartedActor> {
+  switch (spec.role) {
+    case 'validation':
+      return (await import('./validation-thread.js')).start(spec, line);
+    case 'gold':
+      return (await import('./gold-thread.js')).start(spec, line);
+    case 'candles':
+      return (await import('./candles-thread.js')).start(spec, line);
+    case 'ingest':
+      return (await import('./ingest-thread.js')).start(spec, line);
+    case 'gateway':
+      return (await import('./gateway-thread.js')).start(spec, line);
+  }
+}
+
+async function die(error: unknown): Promise<never> {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const exitCode = error instanceof UserError ? error.exitCode : undefined;
+  await line.failed({ message, stack: stack ?? '', exitCode });
+  process.exit(1); // of this thread only
+}
+
+process.on('uncaughtException', (error) => void die(error));
+process.on('unhandledRejection', (error) => void die(error));
+
+pinThread(spec.cores);
+const { control, run } = await start();
+if (parentPort === null) throw new Error('actors/thread.js runs as a worker thread only');
+expose(control, controlEndpoint(parentPort));
+await line.ready();
+await run;
+process.exit(0); // of this thread only: its ports would keep it alive

@@ -1,0 +1,91 @@
+/**
+ * A validation shard on its thread: opens the logs at the last epoch's positions and runs.
+ */
+
+import { join } from 'node:path';
+import type { Remote } from 'comlink';
+import { exchangeKey } from '#schemas/exchange';
+import { nodeDisk } from '#src/base/node-disk';
+import { LogHead } from '#src/log/log-head';
+import { LogReader } from '#src/log/log-reader';
+import { SlotPool } from '#src/ring/slot-pool';
+import { ActorCounters } from '#src/runtime/counters';
+import type { ExchangeProgress } from '#src/runtime/epoch-report';
+import { goldDoorbell, ringBack, ringToGold, validationDoorbell } from '#src/runtime/group-memory';
+import { runActor } from '#src/runtime/host';
+import type { SupervisorLine } from '#src/runtime/supervisor-line';
+import type { ValidationSpec } from '#src/runtime/thread-spec';
+import { StateStore } from '#src/state/store';
+import type { ValidationControl } from '#src/supervision/processing-group';
+import { validatorOf } from '#src/trades/validator-of';
+import type { StartedActor } from './thread.js';
+import { ValidationActor } from './validation.js';
+
+export async function start(
+  spec: ValidationSpec,
+  line: Remote<SupervisorLine>,
+): Promise<StartedActor & { readonly control: ValidationControl }> {
+  const { memory, shard, config, instruments, paths } = spec;
+  const store = await StateStore.open(paths.state, { readOnly: true });
+  const { progress: positions } = store.epoch();
+  await store.close();
+
+  const sources = spec.sources.map(({ exchange, head }) => {
+    const progress: ExchangeProgress = positions.find((p) => p.exchange === exchange) ?? {
+      exchange,
+      nextSequence: 0,
+      watermarkUs: 0,
+      frames: 0,
+      control: 0,
+      valid: 0,
+      deadLetters: 0,
+    };
+    const reader = LogReader.open({
+      disk: nodeDisk(),
+      dir: join(paths.bronze, exchangeKey(exchange)),
+      fromSequence: progress.nextSequence,
+      onGap: (damage) =>
+        void line.log('error', `damaged bytes in the ${exchange} log`, { ...damage }),
+      ...(head && { head: new LogHead(head, 0) }),
+    });
+    return { exchange, reader, validator: validatorOf(exchange, instruments, config), progress };
+  });
+
+  const doorbell = validationDoorbell(memory.doorbells, shard);
+  const counters = new ActorCounters('validation', spec.board, spec.boardRow);
+  let stopped = false;
+  let files = 0;
+  const actor = new ValidationActor({
+    shard,
+    sources,
+    gold: Array.from({ length: memory.goldShards }, (_, gold) => ({
+      ring: ringToGold(memory, shard, gold),
+      doorbell: goldDoorbell(memory, gold),
+    })),
+    slots: new SlotPool(
+      memory.slots[shard] as SharedArrayBuffer,
+      memory.slotsPerShard,
+      memory.rowsPerSlot,
+      ringBack(memory, shard),
+    ),
+    lake: { run: (job) => line.lake(job) },
+    chunkRows: config.batches.chunk_rows,
+    nextName: () => `${spec.filePrefix}-${files++}`,
+    wake: () => doorbell.ring(),
+    counters,
+    report: (report) => line.report(report),
+  });
+  return {
+    control: {
+      barrier: (epoch) => actor.barrier(epoch),
+      progress: () => actor.progress(),
+      stop: async () => {
+        stopped = true;
+        doorbell.ring();
+      },
+    },
+    run: runActor(actor, doorbell, counters, () => stopped).finally(() => {
+      for (const { reader } of sources) reader.close();
+    }),
+  };
+}

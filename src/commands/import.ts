@@ -1,0 +1,163 @@
+/**
+ * `bullion import`: recorded frames or public dump files into bronze, and on to candles.
+ *
+ * Frames get the time of the import as their receive time, so the age limit does not hold for them
+ * and their candles are final at once. Importing the same file again adds only duplicates.
+ */
+import type { Exchange } from '#schemas/exchange';
+import {
+  type Arguments,
+  configOf,
+  DATA_OPTIONS,
+  exchangeArgument,
+  readArguments,
+  usageError,
+} from '#src/commands/arguments';
+import { type Figures, figuresOf, subtractFigures } from '#src/commands/figures';
+import { withOfflineRun } from '#src/commands/offline';
+import { type Progress, progressBar } from '#src/commands/progress-bar';
+import type { RefusedLine } from '#src/import/import-batch';
+import {
+  IMPORT_FORMATS,
+  type ImportFormat,
+  type ImportSource,
+  isImportFormat,
+  openImport,
+} from '#src/import/read-import';
+import { formatRows } from '#src/output/rows';
+import type { OfflineRun } from '#src/supervision/offline-run';
+
+const USAGE =
+  'bullion import --exchange E --format frames|binance-trades-csv|binance-aggtrades-csv ' +
+  '[--symbol S] [--data-dir DIR] [--config FILE] [--json] FILES...';
+
+interface Request {
+  readonly exchange: Exchange;
+  readonly format: ImportFormat;
+  readonly symbol: string | undefined;
+  readonly files: readonly string[];
+}
+
+function requestOf(args: Arguments): Request {
+  const exchange = exchangeArgument(args, USAGE);
+  const format = args.values.format as string | undefined;
+  if (format === undefined || !isImportFormat(format)) {
+    const allowed = IMPORT_FORMATS.join(', ');
+    throw usageError(`--format ${format ?? 'is missing: it'} must be one of ${allowed}`, USAGE);
+  }
+  if (format !== 'frames' && exchange !== 'BINANCE') {
+    throw usageError(`--format ${format} is Binance's, not ${exchange}'s`, USAGE);
+  }
+  if (args.positionals.length === 0) throw usageError('no files are named', USAGE);
+  const symbol = args.values.symbol as string | undefined;
+  return { exchange, format, symbol, files: args.positionals };
+}
+
+/** A dump file says which id space it is of; frames are judged by what the directory holds. */
+function binanceStreamOf({
+  exchange,
+  format,
+}: Request): 'trade' | 'aggTrade' | 'as stored' | undefined {
+  if (exchange !== 'BINANCE') return undefined;
+  if (format === 'frames') return 'as stored';
+  return format === 'binance-trades-csv' ? 'trade' : 'aggTrade';
+}
+
+/** Opens every file before anything is written: a missing one must not leave half an import. */
+async function openAll({ files, format, symbol }: Request): Promise<ImportSource[]> {
+  const sources: ImportSource[] = [];
+  for (const path of files) {
+    sources.push(await openImport({ path, format, ...(symbol !== undefined && { symbol }) }));
+  }
+  return sources;
+}
+
+async function append(
+  sources: readonly ImportSource[],
+  run: OfflineRun,
+  nowUs: () => number,
+  progress: Progress,
+): Promise<RefusedLine[]> {
+  const { writer } = run;
+  if (writer === undefined) throw new Error('an import without a log to append to');
+  const refused: RefusedLine[] = [];
+  progress.phase(
+    'reading ',
+    sources.reduce((sum, { bytesTotal }) => sum + bytesTotal, 0),
+  );
+  let bytesBefore = 0;
+  for (const source of sources) {
+    for await (const batch of source.batches) {
+      const receiveTimeUs = nowUs();
+      for (let i = 0; i < batch.count; i++) {
+        const frame = batch.bytes.subarray(batch.starts[i], batch.ends[i]);
+        writer.append(frame, batch.kind, 0, receiveTimeUs);
+      }
+      refused.push(...batch.refused);
+      run.appended();
+      progress.at(bytesBefore + batch.bytesRead);
+    }
+    bytesBefore += source.bytesTotal;
+  }
+  return refused;
+}
+
+async function run(argv: readonly string[]): Promise<void> {
+  const args = readArguments(
+    argv,
+    {
+      ...DATA_OPTIONS,
+      exchange: { type: 'string' },
+      format: { type: 'string' },
+      symbol: { type: 'string' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+    USAGE,
+  );
+  if (args.values.help === true) {
+    process.stdout.write(`usage: ${USAGE}\n`);
+    return;
+  }
+  const request = requestOf(args);
+  const config = configOf(args);
+  const sources = await openAll(request);
+  const progress = progressBar();
+  const figures = await withOfflineRun(
+    {
+      config,
+      purpose: 'an import',
+      appendTo: request.exchange,
+      binanceStream: binanceStreamOf(request),
+    },
+    async ({ data, run: pipeline, nowUs }): Promise<Figures> => {
+      const before = figuresOf(data, request.exchange);
+      const refused = await append(sources, pipeline, nowUs, progress);
+      progress.phase('deriving', 1);
+      let total = 0;
+      const epochs = await pipeline.finish((judged, frames) => {
+        if (frames !== total) progress.phase('deriving', frames);
+        total = frames;
+        progress.at(judged);
+      });
+      progress.end();
+      for (const { file, line, bytes } of refused) {
+        process.stderr.write(
+          `bullion: ${file} line ${line}: ${bytes} bytes are more than a frame can hold; left out\n`,
+        );
+      }
+      return { ...subtractFigures(figuresOf(data, request.exchange), before), epochs };
+    },
+  );
+  if (args.values.json === true) {
+    process.stdout.write(`${JSON.stringify(figures)}\n`);
+    return;
+  }
+  const columns = Object.keys(figures).map((name) => ({ name, kind: 'integer' as const }));
+  for (const piece of formatRows('table', columns, [{ ...figures }])) process.stdout.write(piece);
+}
+
+export const importCommand = {
+  summary: 'recorded frames or public dump files into bronze, and on to candles',
+  run,
+};

@@ -1,0 +1,75 @@
+/**
+ * What the commands that run the pipeline share: opening the data directory, one offline run, and
+ * closing both whatever happens.
+ */
+import type { Exchange } from '#schemas/exchange';
+import { systemClock } from '#src/base/clock';
+import { type ConfiguredInstrument, loadInstruments } from '#src/config/instruments';
+import type { Config } from '#src/config/schema';
+import {
+  type DataDirectory,
+  type OpenOptions,
+  openDataDirectory,
+} from '#src/supervision/data-directory';
+import { OfflineRun } from '#src/supervision/offline-run';
+import { openLog } from '#src/supervision/process-log';
+
+export interface OfflineContext {
+  readonly data: DataDirectory;
+  readonly run: OfflineRun;
+  readonly nowUs: () => number;
+}
+
+export interface OfflineRequest {
+  readonly config: Config;
+  /** Named to whoever wants the directory meanwhile. */
+  readonly purpose: string;
+  /** The exchange whose log frames will be appended to, if any. */
+  readonly appendTo: Exchange | undefined;
+  readonly binanceStream: OpenOptions['binanceStream'];
+  /** Instead of the configured instruments. */
+  readonly instruments?: readonly ConfiguredInstrument[];
+  readonly bronze?: string;
+}
+
+export async function withOfflineRun<T>(
+  request: OfflineRequest,
+  work: (context: OfflineContext) => Promise<T>,
+): Promise<T> {
+  const { purpose, appendTo, binanceStream, bronze } = request;
+  const clock = systemClock();
+  const data = await openDataDirectory({
+    config: request.config,
+    instruments: request.instruments ?? loadInstruments({ cwd: process.cwd() }),
+    clock,
+    purpose,
+    binanceStream,
+    ...(bronze !== undefined && { bronze }),
+  });
+  const config = withBinanceStream(request.config, data.binanceStream);
+  try {
+    const run = new OfflineRun({
+      config,
+      data,
+      clock,
+      entry: new URL('../actors/thread.js', import.meta.url),
+      lakeWorker: new URL('../actors/lake-worker.js', import.meta.url),
+      log: openLog(config.log.level),
+      appendTo,
+    });
+    try {
+      await run.ready();
+      return await work({ data, run, nowUs: clock.nowUs });
+    } finally {
+      await run.close();
+    }
+  } finally {
+    await data.close();
+  }
+}
+
+/** The configuration with the kind of Binance stream that the directory holds. */
+function withBinanceStream(config: Config, channel: DataDirectory['binanceStream']): Config {
+  const { exchanges } = config;
+  return { ...config, exchanges: { ...exchanges, binance: { ...exchanges.binance, channel } } };
+}

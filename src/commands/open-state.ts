@@ -1,0 +1,31 @@
+/**
+ * The state of a data directory for commands that only look: no lock, so they run beside the server
+ * and see its last committed epoch.
+ */
+import { existsSync } from 'node:fs';
+import type { Instrument } from '#schemas/instrument';
+import { EXIT, UserError } from '#src/base/errors';
+import type { Config } from '#src/config/schema';
+import type { DataPaths } from '#src/runtime/thread-spec';
+import { StateStore } from '#src/state/store';
+import { dataPaths } from '#src/supervision/data-directory';
+
+export interface OpenState {
+  readonly store: StateStore;
+  /** Every instrument the directory has ever had. */
+  readonly instruments: readonly Instrument[];
+  readonly paths: DataPaths;
+  close(): Promise<void>;
+}
+
+export async function openState(config: Config): Promise<OpenState> {
+  const paths = dataPaths(config.data_dir);
+  if (!existsSync(paths.state)) {
+    throw new UserError(
+      EXIT.noInput,
+      `${config.data_dir} holds no Bullion data; name another directory with --data-dir, or import something first`,
+    );
+  }
+  const store = await StateStore.open(paths.state, { readOnly: true });
+  return { store, instruments: store.instruments(), paths, close: () => store.close() };
+}

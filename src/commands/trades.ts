@@ -1,0 +1,93 @@
+/**
+ * `bullion trades`: gold trades, read back from the table's data files.
+ */
+import { GOLD_TRADES } from '#schemas/trade';
+import {
+  configOf,
+  countArgument,
+  DATA_OPTIONS,
+  formatArgument,
+  optionalExchange,
+  readArguments,
+  timeArgument,
+} from '#src/commands/arguments';
+import { fileReader } from '#src/commands/file-reader';
+import { openState } from '#src/commands/open-state';
+import { readTrades } from '#src/lake/table-reader';
+import { formatRows, type OutputColumn, type OutputRow } from '#src/output/rows';
+import { isoMicros } from '#src/output/text';
+
+const USAGE =
+  'bullion trades [--exchange E] [--symbol S] [--start T] [--end T] [--limit N] ' +
+  '[--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
+
+const COLUMNS = [
+  { name: 'timestamp', kind: 'time' },
+  { name: 'exchange', kind: 'text' },
+  { name: 'symbol', kind: 'text' },
+  { name: 'trade_id', kind: 'text' },
+  { name: 'price', kind: 'decimal' },
+  { name: 'quantity', kind: 'decimal' },
+  { name: 'currency', kind: 'text' },
+  { name: 'side', kind: 'text' },
+  { name: 'trade_conditions', kind: 'text' },
+  { name: 'source_sequence', kind: 'integer' },
+  { name: 'ingestion_timestamp', kind: 'time' },
+  { name: 'platform_sequence', kind: 'decimal' },
+  { name: 'vendor_data', kind: 'text' },
+  { name: 'message_id', kind: 'text' },
+] as const satisfies readonly OutputColumn[];
+
+async function run(argv: readonly string[]): Promise<void> {
+  const args = readArguments(
+    argv,
+    {
+      ...DATA_OPTIONS,
+      exchange: { type: 'string' },
+      symbol: { type: 'string' },
+      start: { type: 'string' },
+      end: { type: 'string' },
+      limit: { type: 'string' },
+      format: { type: 'string' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+    USAGE,
+  );
+  if (args.values.help === true) {
+    process.stdout.write(`usage: ${USAGE}\n`);
+    return;
+  }
+  const exchange = optionalExchange(args, USAGE);
+  const symbol = args.values.symbol as string | undefined;
+  const startUs = timeArgument(args, 'start', USAGE);
+  const endUs = timeArgument(args, 'end', USAGE);
+  const limit = countArgument(args, 'limit', USAGE);
+  const format = formatArgument(args, USAGE);
+  const { store, paths, close } = await openState(configOf(args));
+  const files = [...store.files(GOLD_TRADES)];
+  function* rows(): Generator<OutputRow> {
+    const filter = {
+      ...(exchange !== undefined && { exchange }),
+      ...(symbol !== undefined && { symbol }),
+      ...(startUs !== undefined && { startUs }),
+      ...(endUs !== undefined && { endUs }),
+      ...(limit !== undefined && { limit }),
+    };
+    for (const trade of readTrades(fileReader(paths.lake), files, filter)) {
+      yield {
+        ...trade,
+        timestamp: isoMicros(trade.timestamp),
+        ingestion_timestamp: isoMicros(trade.ingestion_timestamp),
+        trade_conditions: trade.trade_conditions.join(' '),
+        vendor_data: Object.entries(trade.vendor_data)
+          .map(([key, value]) => `${key}=${value}`)
+          .join(' '),
+      };
+    }
+  }
+  for (const piece of formatRows(format, COLUMNS, rows())) process.stdout.write(piece);
+  await close();
+}
+
+export const tradesCommand = { summary: 'gold trades, from the table', run };

@@ -1,0 +1,109 @@
+/**
+ * The configuration: one literal that is the type, the check and the words of every error.
+ *
+ * Keys are spelled here as in the YAML files, so a search for a key finds its file, its check and
+ * its use. Values and reasons live in configs/default.yaml; this file only says what is allowed.
+ * `allowed` on a schema is the end of the sentence "<key> must be ...".
+ */
+import { type Static, type TObject, type TProperties, Type } from '@sinclair/typebox';
+
+function section<const T extends TProperties>(properties: T): TObject<T> {
+  const allowed = `a mapping with the keys ${Object.keys(properties).join(', ')}`;
+  return Type.Object(properties, { additionalProperties: false, allowed });
+}
+
+function integer(minimum: number, maximum: number) {
+  return Type.Integer({ minimum, maximum, allowed: `an integer from ${minimum} to ${maximum}` });
+}
+
+function boolean() {
+  return Type.Boolean({ allowed: 'true or false' });
+}
+
+function oneOf<const T extends readonly string[]>(...names: T) {
+  return Type.Union(
+    names.map((name) => Type.Literal(name as T[number])),
+    { allowed: `one of ${names.join(', ')}` },
+  );
+}
+
+/** TLS, except to this machine itself, where the simulated exchanges listen. */
+function url(scheme: 'ws' | 'http') {
+  const local = '(127\\.0\\.0\\.1|localhost|\\[::1\\])(:\\d{1,5})?';
+  return Type.String({
+    maxLength: 2048,
+    pattern: `^(${scheme}s://[\\w.-]+(:\\d{1,5})?|${scheme}://${local})([/?][^\\s#]*)?$`,
+    allowed: `a ${scheme}s:// URL (${scheme}:// to this machine only)`,
+  });
+}
+
+const exchange = {
+  enabled: boolean(),
+  ws_url: url('ws'),
+  rest_url: url('http'),
+  silence_limit_ms: integer(1_000, 600_000),
+  connection_age_max_ms: integer(10_000, 604_800_000),
+  backfill: boolean(),
+};
+
+const cores = Type.Union(
+  [
+    Type.Literal('auto'),
+    Type.Array(Type.Integer({ minimum: 0, maximum: 1023 }), { minItems: 1, uniqueItems: true }),
+  ],
+  { allowed: 'auto or a list of different core numbers, such as [0, 1, 2]' },
+);
+
+export const CONFIG = section({
+  data_dir: Type.String({ minLength: 1, maxLength: 4096, allowed: 'the path of a directory' }),
+  http: section({
+    // The API has no login, so nothing but this machine may reach it.
+    host: oneOf('127.0.0.1', '::1'),
+    port: integer(0, 65_535),
+  }),
+  layout: section({
+    cores,
+    validation_shards: integer(1, 64),
+    gold_shards: integer(1, 64),
+    lake_threads: integer(1, 64),
+  }),
+  exchanges: section({
+    binance: section({ ...exchange, channel: oneOf('trade', 'aggTrade') }),
+    kraken: section(exchange),
+    coinbase: section({ ...exchange, channel: oneOf('matches', 'market_trades') }),
+  }),
+  bronze: section({
+    sync_interval_ms: integer(1, 60_000),
+    segment_mb: integer(1, 4_096),
+    segment_minutes: integer(1, 1_440),
+  }),
+  validation: section({
+    future_tolerance_ms: integer(0, 86_400_000),
+    age_limit_days: integer(1, 36_500),
+  }),
+  candles: section({
+    allowed_lateness_ms: integer(0, 86_400_000),
+    live_depth: integer(2, 4_096),
+  }),
+  epochs: section({
+    interval_ms: integer(100, 86_400_000),
+    rows_max: integer(1_000, 1_000_000_000),
+  }),
+  batches: section({
+    rows: integer(16, 65_536),
+    slots_per_shard: integer(4, 4_096),
+    chunk_rows: integer(1_024, 4_194_304),
+  }),
+  supervision: section({
+    restart_intensity: integer(0, 1_000),
+    restart_period_ms: integer(1_000, 3_600_000),
+    hang_limit_ms: integer(100, 600_000),
+    stop_timeout_ms: integer(100, 600_000),
+  }),
+  log: section({ level: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent') }),
+});
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+/** A checked, frozen configuration. */
+export type Config = DeepReadonly<Static<typeof CONFIG>>;

@@ -1,0 +1,23 @@
+/** What a configuration may say about one exchange's ingest; every number has a default. */
+import type { Channel } from './protocol-of.js';
+
+export interface FeedOptions {
+  readonly channel: Channel;
+  /** Other WebSocket and REST addresses than the exchange's own: a mirror, a simulator. */
+  readonly url?: string;
+  readonly restUrl?: string;
+  /** Longest silence of a healthy connection, ms; the exchange's own figure by default. */
+  readonly silenceMs?: number;
+  readonly streamsPerConnectionMax?: number;
+  /** Fetch missing trades over REST; default true. */
+  readonly backfill?: boolean;
+  /** Pages of one missing range; default 200. */
+  readonly backfillPagesMax?: number;
+  /** Longest time between an append and its fdatasync, ms; default 100. */
+  readonly syncIntervalMs?: number;
+  /**
+   * Last trade id and its receive time per native symbol, where an earlier run has left off: the time
+   * between the runs is then fetched too.
+   */
+  readonly resume?: Readonly<Record<string, { readonly tradeId: number; readonly timeUs: number }>>;
+}

@@ -1,0 +1,16 @@
+/**
+ * When to replace a connection before the exchange cuts it.
+ *
+ * Binance ends every connection at 24 h. Ours is replaced at `ageMaxMs` give or take `jitterMs`, so
+ * that connections opened together are not all replaced together; the rest of the day is the time
+ * left for the replacement to fail and be tried again.
+ */
+export interface ConnectionAge {
+  readonly ageMaxMs: number;
+  readonly jitterMs: number;
+}
+
+/** Age at which to open the replacement: in [ageMaxMs - jitterMs, ageMaxMs + jitterMs). */
+export function rotationAgeMs(age: ConnectionAge, random: () => number): number {
+  return age.ageMaxMs + (2 * random() - 1) * age.jitterMs;
+}

@@ -1,0 +1,186 @@
+/**
+ * A CandlesJob to one Parquet file: the candles of one partition of one timeframe, sorted by
+ * (exchange, symbol, window_start). A job whose candles belong to two partitions is a bug.
+ */
+import type { Data, DataType, Schema } from 'apache-arrow';
+import { CANDLE, candleTable } from '#schemas/candle';
+import type { Instrument } from '#schemas/instrument';
+import { TIMEFRAME_US, TIMEFRAMES, type Timeframe } from '#schemas/timeframe';
+import { assert } from '../base/errors.js';
+import { bigInt64, loadInt64, storeInt64 } from '../base/int64.js';
+import { CANDLE_BYTES, CANDLE_WORDS, FLAG_COMPLETE, FLAG_FINAL, WORD } from '../candles/record.js';
+import { booleansData, fixedData, Int64Column, recordBatch, stringsData } from './arrow-buffers.js';
+import { arrowSchema } from './arrow-schema.js';
+import { type FileSink, stageFile } from './file-sink.js';
+import { IpcStream } from './ipc-stream.js';
+import type { CandlesJob } from './job.js';
+import { encodeParquet, type ParquetLayout, REPEATED, STEPS } from './parquet-writer.js';
+import { dayOf, dayPartition, monthPartition } from './partition.js';
+import type { StagedFile } from './staged-file.js';
+
+type Name = (typeof CANDLE.columns)[number]['name'];
+
+const CANDLE_LAYOUT: ParquetLayout = {
+  columns: {
+    window_start: STEPS,
+    window_end: STEPS,
+    window_date: STEPS,
+    open_price: STEPS,
+    high_price: STEPS,
+    low_price: STEPS,
+    close_price: STEPS,
+    trade_count: STEPS,
+    vwap: STEPS,
+    first_trade_id: STEPS,
+    last_trade_id: STEPS,
+  },
+  others: REPEATED,
+};
+
+export class CandleEncoder {
+  readonly #schema: Schema = arrowSchema(CANDLE);
+  readonly #instruments: readonly Instrument[];
+  /** By instrument code: its place by (exchange, symbol). */
+  readonly #place: readonly number[];
+  readonly #ipc = new IpcStream();
+  readonly #sink: FileSink;
+
+  constructor(instruments: readonly Instrument[], sink: FileSink) {
+    const byCode: Instrument[] = [];
+    for (const instrument of instruments) byCode[instrument.code] = instrument;
+    this.#instruments = byCode;
+    const key = ({ exchange, symbol }: Instrument): string => `${exchange}|${symbol}`;
+    const keys = instruments.map(key).sort();
+    this.#place = byCode.map((instrument) => keys.indexOf(key(instrument)));
+    this.#sink = sink;
+  }
+
+  run({ timeframe, records, name }: CandlesJob): StagedFile[] {
+    const rows = records.byteLength / CANDLE_BYTES;
+    assert(Number.isInteger(rows), `${name}: ${records.byteLength} bytes are not whole candles`);
+    if (rows === 0) return [];
+    const words = recordWords(records);
+    const offsets = this.#sorted(words, rows);
+    const partition = onlyPartition(words, offsets, timeframe, name);
+    this.#ipc.begin(this.#schema);
+    this.#ipc.write(recordBatch(this.#schema, rows, this.#columns(words, offsets, timeframe)));
+    const bytes = encodeParquet(this.#ipc.end(), CANDLE_LAYOUT);
+    const table = candleTable(timeframe);
+    return [stageFile(this.#sink, { table, partition, name, rows, bytes })];
+  }
+
+  /** Word offset of every record, in the order of the file. */
+  #sorted(words: Int32Array, rows: number): number[] {
+    const place = (at: number): number => this.#place[words[at + WORD.instrument] as number] ?? -1;
+    return Array.from({ length: rows }, (_, i) => i * CANDLE_WORDS).sort(
+      (a, b) => place(a) - place(b) || windowStart(words, a) - windowStart(words, b),
+    );
+  }
+
+  #columns(
+    words: Int32Array,
+    offsets: readonly number[],
+    timeframe: Timeframe,
+  ): Record<Name, (type: DataType) => Data> {
+    const frame = TIMEFRAMES.indexOf(timeframe);
+    const frameUs = TIMEFRAME_US[frame] as number;
+    const rows = offsets.length;
+    const text = (value: (instrument: Instrument) => string) => () =>
+      stringsData(
+        offsets.map((at) => {
+          const code = words[at + WORD.instrument] as number;
+          const instrument = this.#instruments[code];
+          assert(instrument !== undefined, `candle of unknown instrument ${code}`);
+          return value(instrument);
+        }),
+      );
+    const int64 = (value: (at: number) => number) => (type: DataType) => {
+      const column = new Int64Column(rows);
+      for (const [i, at] of offsets.entries()) storeInt64(column.words, i, value(at));
+      return column.data(type, rows);
+    };
+    const stored = (word: number) => int64((at) => loadInt64(words, (at + word) / 2));
+    const int32 = (value: (at: number) => number) => (type: DataType) =>
+      fixedData(type, rows, Int32Array.from(offsets, value));
+    const decimal = (value: (at: number) => bigint) => (type: DataType) =>
+      fixedData(type, rows, decimalWords(offsets.map(value)));
+    const price = (word: number) => decimal((at) => bigInt64(words, (at + word) / 2));
+    const flag = (bit: number) => (type: DataType) =>
+      booleansData(
+        type,
+        offsets.map((at) => (((words[at + WORD.timeframeAndFlags] as number) >>> 8) & bit) !== 0),
+      );
+    return {
+      symbol: text((instrument) => instrument.symbol),
+      exchange: text((instrument) => instrument.exchange),
+      window_start: stored(WORD.windowStart),
+      window_end: int64((at) => windowStart(words, at) + frameUs),
+      window_date: int32((at) => dayOf(windowStart(words, at))),
+      open_price: price(WORD.openPrice),
+      high_price: price(WORD.highPrice),
+      low_price: price(WORD.lowPrice),
+      close_price: price(WORD.closePrice),
+      volume: decimal((at) => bigInt128(words, at + WORD.volume)),
+      trade_count: stored(WORD.tradeCount),
+      vwap: decimal((at) =>
+        vwap(bigInt128(words, at + WORD.quoteVolume), bigInt128(words, at + WORD.volume)),
+      ),
+      quote_volume: decimal((at) => bigInt128(words, at + WORD.quoteVolume)),
+      first_trade_id: stored(WORD.firstTradeId),
+      last_trade_id: stored(WORD.lastTradeId),
+      revision: int32((at) => 1 + (words[at + WORD.late + frame] as number)),
+      is_final: flag(FLAG_FINAL),
+      is_complete: flag(FLAG_COMPLETE),
+    };
+  }
+}
+
+/** quote_volume (scale 16) / volume (scale 8), at scale 8, rounded half up. */
+export function vwap(quoteVolume: bigint, volume: bigint): bigint {
+  assert(volume > 0n, `a candle of volume ${volume}`);
+  return (2n * quoteVolume + volume) / (2n * volume);
+}
+
+/** A job's bytes may lie anywhere in their buffer; words need an even place. */
+function recordWords(records: Uint8Array): Int32Array {
+  const aligned = records.byteOffset % 4 === 0 ? records : new Uint8Array(records);
+  return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+}
+
+function windowStart(words: Int32Array, at: number): number {
+  return loadInt64(words, (at + WORD.windowStart) / 2);
+}
+
+function onlyPartition(
+  words: Int32Array,
+  offsets: readonly number[],
+  timeframe: Timeframe,
+  name: string,
+): string {
+  const frame = TIMEFRAMES.indexOf(timeframe);
+  const partitions = new Set<string>();
+  for (const at of offsets) {
+    const recordFrame = (words[at + WORD.timeframeAndFlags] as number) & 0xff;
+    assert(recordFrame === frame, `${name}: timeframe ${recordFrame} in a ${timeframe} job`);
+    const day = dayOf(windowStart(words, at));
+    partitions.add(
+      timeframe === '1d' ? monthPartition('window_month', day) : dayPartition('window_date', day),
+    );
+  }
+  assert(partitions.size === 1, `${name}: several partitions: ${[...partitions].join(', ')}`);
+  return [...partitions][0] as string;
+}
+
+/** Four words, low first, as in the record and in Arrow's Decimal128. */
+function bigInt128(words: Int32Array, at: number): bigint {
+  return (bigInt64(words, (at + 2) / 2) << 64n) | BigInt.asUintN(64, bigInt64(words, at / 2));
+}
+
+function decimalWords(values: readonly bigint[]): BigUint64Array {
+  const halves = new BigUint64Array(2 * values.length);
+  for (const [i, value] of values.entries()) {
+    halves[2 * i] = BigInt.asUintN(64, value);
+    halves[2 * i + 1] = BigInt.asUintN(64, value >> 64n);
+  }
+  return halves;
+}

@@ -1,0 +1,92 @@
+/**
+ * The lake pool: Parquet encoding on threads of its own, off the stages' threads.
+ *
+ * At most `threads + queueMax` jobs are in the pool; `run` of one more waits for room, in order, so
+ * a stage that awaits its jobs slows down with the pool. A job's memory belongs to the pool until
+ * its promise settles.
+ */
+import { Piscina } from 'piscina';
+import type { Instrument } from '#schemas/instrument';
+import { assert } from '../base/errors.js';
+import { filesOf, type LakeAnswer } from './answer.js';
+import type { LakeJob } from './job.js';
+import type { StagedFile } from './staged-file.js';
+
+/** What every worker is given once. */
+export interface LakeWorkerData {
+  readonly lakeDir: string;
+  readonly instruments: readonly Instrument[];
+}
+
+export interface LakePoolOptions extends LakeWorkerData {
+  /** Compiled file of the worker. */
+  readonly worker: URL;
+  readonly threads?: number;
+  /** Jobs that may wait inside the pool for a thread. */
+  readonly queueMax?: number;
+}
+
+export class LakePool {
+  readonly #piscina: Piscina<LakeJob, LakeAnswer>;
+  readonly #jobsMax: number;
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #waiting: (() => void)[] = [];
+  #jobs = 0;
+  #closed = false;
+
+  constructor({ worker, lakeDir, instruments, threads = 1, queueMax = 8 }: LakePoolOptions) {
+    this.#jobsMax = threads + queueMax;
+    const workerData: LakeWorkerData = { lakeDir, instruments };
+    this.#piscina = new Piscina({
+      filename: worker.href,
+      workerData,
+      minThreads: threads,
+      maxThreads: threads,
+      maxQueue: queueMax,
+      recordTiming: false,
+    });
+  }
+
+  /** Jobs in the pool and waiting for room in it. */
+  get pending(): number {
+    return this.#jobs + this.#waiting.length;
+  }
+
+  /** Whether a job given now would not have to wait for room. */
+  get hasRoom(): boolean {
+    return this.#jobs < this.#jobsMax;
+  }
+
+  run(job: LakeJob): Promise<StagedFile[]> {
+    assert(!this.#closed, `job ${job.name} after the lake pool was closed`);
+    const done = this.#run(job);
+    this.#running.add(done);
+    const forget = (): void => void this.#running.delete(done);
+    done.then(forget, forget);
+    return done;
+  }
+
+  async #run(job: LakeJob): Promise<StagedFile[]> {
+    if (this.hasRoom && this.#waiting.length === 0) this.#jobs++;
+    else await new Promise<void>((admit) => this.#waiting.push(admit)); // keeps the leaver's place
+    try {
+      return filesOf(await this.#piscina.run(job));
+    } finally {
+      const admit = this.#waiting.shift();
+      if (admit) admit();
+      else this.#jobs--;
+    }
+  }
+
+  /** Resolves when every job given so far has settled. */
+  async drain(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+
+  /** Ends the threads at once; jobs that have not settled are rejected. */
+  async destroy(): Promise<void> {
+    this.#closed = true;
+    await this.#piscina.destroy();
+    await this.drain();
+  }
+}

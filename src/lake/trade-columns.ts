@@ -1,0 +1,195 @@
+/**
+ * Trades from a batch to the 17 columns of schemas/trade.ts, column by column, in a given order.
+ * No object, BigInt or string per row: words are copied, texts are written by table
+ * (trade-texts.ts).
+ *
+ * A `Gather` owns the memory of its column and overwrites it every time. GATHER_ROWS rows of all
+ * columns take 2 MB: they are still in the cache when they are copied into the IPC stream.
+ */
+import type { DataType, RecordBatch, Schema } from 'apache-arrow';
+import { EXCHANGES, exchangeCode } from '#schemas/exchange';
+import type { Instrument } from '#schemas/instrument';
+import { SIDES, TRADE } from '#schemas/trade';
+import type { TradeBatch } from '../columns/trade-batch.js';
+import { CodedColumn, fixedData, Int64Column, structBatch } from './arrow-buffers.js';
+import { arrowSchema } from './arrow-schema.js';
+import { GATHER_ROWS, type Gather } from './gather.js';
+import type { SymbolOrder } from './trade-order.js';
+import {
+  gatherConditions,
+  gatherMessageIds,
+  gatherTradeIds,
+  gatherVendorData,
+} from './trade-texts.js';
+
+type Name = (typeof TRADE.columns)[number]['name'];
+
+const DICTIONARIES: readonly Name[] = [
+  'symbol',
+  'exchange',
+  'asset_class',
+  'currency',
+  'side',
+  'trade_conditions',
+  'vendor_data',
+];
+
+/** log2 of TRADES_PER_FRAME_MAX: platform_sequence = frame sequence << 17 | index in the frame. */
+const FRAME_INDEX_BITS = 17;
+
+export class TradeColumns {
+  readonly schema: Schema = arrowSchema(TRADE, DICTIONARIES);
+  readonly #gathers: readonly Gather[];
+
+  constructor(instruments: readonly Instrument[], symbols: SymbolOrder) {
+    const currencies = [...new Set(instruments.map((i) => i.quoteAsset))];
+    const byInstrument = (value: (instrument: Instrument) => number): Int16Array => {
+      const codes = new Int16Array(symbols.place.length);
+      for (const instrument of instruments) codes[instrument.code] = value(instrument);
+      return codes;
+    };
+    const columns: Record<Name, (type: DataType) => Gather> = {
+      message_id: () => gatherMessageIds(instruments),
+      trade_id: () => gatherTradeIds(instruments),
+      symbol: (type) => gatherCoded(type, symbols.symbols, symbols.symbol),
+      exchange: (type) =>
+        gatherCoded(
+          type,
+          EXCHANGES,
+          byInstrument((i) => exchangeCode(i.exchange)),
+        ),
+      asset_class: (type) =>
+        gatherCoded(
+          type,
+          ['crypto'],
+          byInstrument(() => 0),
+        ),
+      timestamp: (type) => gatherInt64(type, (batch) => batch.time),
+      price: (type) => gatherDecimal(type, (batch) => batch.price),
+      quantity: (type) => gatherDecimal(type, (batch) => batch.quantity),
+      currency: (type) =>
+        gatherCoded(
+          type,
+          currencies,
+          byInstrument((i) => currencies.indexOf(i.quoteAsset)),
+        ),
+      side: gatherSide,
+      trade_conditions: gatherConditions,
+      source_sequence: gatherSourceSequence,
+      ingestion_timestamp: (type) => gatherInt64(type, (batch) => batch.receiveTime),
+      platform_sequence: gatherPlatformSequence,
+      vendor_data: gatherVendorData,
+      exchange_date: (type) => gatherHour(type, (hour) => Math.floor(hour / 24)),
+      exchange_hour: (type) => gatherHour(type, (hour) => hour - 24 * Math.floor(hour / 24)),
+    };
+    this.#gathers = this.schema.fields.map((field) => columns[field.name as Name](field.type));
+  }
+
+  /**
+   * Rows `order` of the batch, at most GATHER_ROWS, all of hour `hour` since the epoch. The answer
+   * is a view over memory that the next call overwrites.
+   */
+  gather(batch: TradeBatch, order: Int32Array, hour: number): RecordBatch {
+    const children = this.#gathers.map((gather) => gather(batch, order, hour));
+    return structBatch(this.schema, order.length, children);
+  }
+}
+
+/** A text that the instrument decides: `codes[instrument]` is its index in `values`. */
+function gatherCoded(
+  type: DataType,
+  values: readonly string[],
+  codes: Int32Array | Int16Array,
+): Gather {
+  const column = new CodedColumn(GATHER_ROWS, values);
+  return (batch, order) => {
+    const to = column.codes;
+    for (let i = 0; i < order.length; i++) {
+      to[i] = codes[batch.instrument[order[i] as number] as number] as number;
+    }
+    return column.data(type, order.length);
+  };
+}
+
+function gatherSide(type: DataType): Gather {
+  const column = new CodedColumn(GATHER_ROWS, SIDES);
+  return (batch, order) => {
+    const to = column.codes;
+    for (let i = 0; i < order.length; i++) to[i] = batch.side[order[i] as number] as number;
+    return column.data(type, order.length);
+  };
+}
+
+function gatherInt64(type: DataType, words: (batch: TradeBatch) => Int32Array): Gather {
+  const column = new Int64Column(GATHER_ROWS);
+  return (batch, order) => {
+    copyPairs(words(batch), order, column.words);
+    return column.data(type, order.length);
+  };
+}
+
+function copyPairs(from: Int32Array, order: Int32Array, to: Int32Array): void {
+  for (let i = 0; i < order.length; i++) {
+    const row = order[i] as number;
+    to[2 * i] = from[2 * row] as number;
+    to[2 * i + 1] = from[2 * row + 1] as number;
+  }
+}
+
+/** Arrow's Decimal128 is four words; prices and quantities are below 10^18: two, sign-extended. */
+function gatherDecimal(type: DataType, words: (batch: TradeBatch) => Int32Array): Gather {
+  const to = new Int32Array(4 * GATHER_ROWS);
+  return (batch, order) => {
+    const from = words(batch);
+    for (let i = 0; i < order.length; i++) {
+      const row = order[i] as number;
+      const high = from[2 * row + 1] as number;
+      to[4 * i] = from[2 * row] as number;
+      to[4 * i + 1] = high;
+      to[4 * i + 2] = high >> 31;
+      to[4 * i + 3] = high >> 31;
+    }
+    return fixedData(type, order.length, to.subarray(0, 4 * order.length));
+  };
+}
+
+/** -1 is null. */
+function gatherSourceSequence(type: DataType): Gather {
+  const column = new Int64Column(GATHER_ROWS);
+  const valid = new Uint8Array(GATHER_ROWS / 8);
+  return (batch, order) => {
+    copyPairs(batch.sourceSequence, order, column.words);
+    valid.fill(0);
+    let nulls = 0;
+    for (let i = 0; i < order.length; i++) {
+      if ((column.words[2 * i + 1] as number) < 0) nulls++;
+      else valid[i >>> 3] |= 1 << (i & 7);
+    }
+    return column.data(type, order.length, nulls, valid);
+  };
+}
+
+function gatherPlatformSequence(type: DataType): Gather {
+  const column = new Int64Column(GATHER_ROWS);
+  const lowBits = 32 - FRAME_INDEX_BITS;
+  return (batch, order) => {
+    const to = column.words;
+    for (let i = 0; i < order.length; i++) {
+      const row = order[i] as number;
+      const low = batch.frameSequence[2 * row] as number;
+      const high = batch.frameSequence[2 * row + 1] as number;
+      to[2 * i] = (low << FRAME_INDEX_BITS) | (batch.frameIndex[row] as number);
+      to[2 * i + 1] = (high << FRAME_INDEX_BITS) | (low >>> lowBits);
+    }
+    return column.data(type, order.length);
+  };
+}
+
+/** One value for all rows: what the partition's hour makes it. */
+function gatherHour(type: DataType, value: (hour: number) => number): Gather {
+  const column = new Int32Array(GATHER_ROWS);
+  return (_batch, order, hour) => {
+    column.fill(value(hour), 0, order.length);
+    return fixedData(type, order.length, column.subarray(0, order.length));
+  };
+}

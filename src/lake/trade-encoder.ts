@@ -1,0 +1,100 @@
+/**
+ * A TradesJob to Parquet files: one per UTC hour of trade time, more when an hour has more than
+ * ROWS_PER_FILE_MAX rows. Every row of the batch is stored: what is a duplicate is for the caller to
+ * leave out.
+ *
+ * The encodings were chosen by measuring (bench/parquet.bench.ts): sorted by symbol and time, ids,
+ * times and sequences are small steps (DELTA_BINARY_PACKED), neighbouring ids share all but their
+ * last characters (DELTA_BYTE_ARRAY), and the rest repeats (dictionary).
+ */
+import type { Instrument } from '#schemas/instrument';
+import { assert } from '../base/errors.js';
+import { TradeBatch } from '../columns/trade-batch.js';
+import { type FileSink, stageFile } from './file-sink.js';
+import { GATHER_ROWS } from './gather.js';
+import { IpcStream } from './ipc-stream.js';
+import type { TradesJob } from './job.js';
+import {
+  encodeParquet,
+  FRONT_CODED,
+  type ParquetLayout,
+  REPEATED,
+  ROWS_PER_FILE_MAX,
+  STEPS,
+  unbounded,
+} from './parquet-writer.js';
+import { hourPartition } from './partition.js';
+import type { StagedFile } from './staged-file.js';
+import { TradeColumns } from './trade-columns.js';
+import { orderTrades, SymbolOrder } from './trade-order.js';
+
+const TRADE_LAYOUT: ParquetLayout = {
+  columns: {
+    // A file holds many symbols, so a range of their ids excludes nothing.
+    message_id: unbounded(FRONT_CODED),
+    trade_id: unbounded(FRONT_CODED),
+    symbol: REPEATED,
+    exchange: REPEATED,
+    asset_class: unbounded(REPEATED),
+    timestamp: STEPS,
+    price: STEPS,
+    quantity: { ...STEPS, dictionary: true }, // round lots repeat
+    currency: unbounded(REPEATED),
+    side: unbounded(REPEATED),
+    source_sequence: STEPS,
+    ingestion_timestamp: STEPS,
+    platform_sequence: STEPS,
+    exchange_date: STEPS,
+    exchange_hour: STEPS,
+  },
+  // The texts inside trade_conditions and vendor_data.
+  others: unbounded(FRONT_CODED),
+};
+
+export class TradeEncoder {
+  readonly #symbols: SymbolOrder;
+  readonly #columns: TradeColumns;
+  readonly #ipc = new IpcStream();
+  readonly #sink: FileSink;
+
+  constructor(instruments: readonly Instrument[], sink: FileSink) {
+    this.#symbols = new SymbolOrder(instruments);
+    this.#columns = new TradeColumns(instruments, this.#symbols);
+    this.#sink = sink;
+  }
+
+  run(job: TradesJob): StagedFile[] {
+    assert(job.rows <= job.capacity, `${job.name}: ${job.rows} rows in a batch of ${job.capacity}`);
+    const batch = new TradeBatch(job.memory, 0, job.capacity);
+    const { order, groups } = orderTrades(batch, job.rows, this.#symbols);
+    const parts = groups.flatMap(({ hour, first, count }) =>
+      split(count).map((part) => ({ hour, first: first + part.first, count: part.count })),
+    );
+    return parts.map(({ hour, first, count }, k) =>
+      stageFile(this.#sink, {
+        table: job.table,
+        partition: hourPartition(hour),
+        name: parts.length === 1 ? job.name : `${job.name}-${k}`,
+        rows: count,
+        bytes: this.#encode(batch, order.subarray(first, first + count), hour),
+      }),
+    );
+  }
+
+  #encode(batch: TradeBatch, order: Int32Array, hour: number): Uint8Array {
+    this.#ipc.begin(this.#columns.schema);
+    for (let at = 0; at < order.length; at += GATHER_ROWS) {
+      this.#ipc.write(this.#columns.gather(batch, order.subarray(at, at + GATHER_ROWS), hour));
+    }
+    return encodeParquet(this.#ipc.end(), TRADE_LAYOUT);
+  }
+}
+
+/** Pieces of at most ROWS_PER_FILE_MAX, of equal size but for one row. */
+function split(count: number): { first: number; count: number }[] {
+  const pieces = Math.ceil(count / ROWS_PER_FILE_MAX);
+  return Array.from({ length: pieces }, (_, k) => {
+    const first = Math.floor((k * count) / pieces);
+    return { first, count: Math.floor(((k + 1) * count) / pieces) - first };
+  });
+}

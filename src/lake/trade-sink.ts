@@ -1,0 +1,94 @@
+/**
+ * The row builder of a stage: collects trades of one table in chunks of shared memory and hands each
+ * full chunk to the lake pool, so that Parquet encoding runs beside the stage, not in it.
+ *
+ * Files come out staged; `cut` closes the current epoch's share and answers with its files. At most
+ * `chunksMax` chunks exist; when all are being encoded the stage has to wait (`ready` is false), which
+ * is how a slow disk slows validation down instead of filling memory.
+ */
+import { TradeBatch } from '#src/columns/trade-batch';
+import type { LakeJob } from '#src/lake/job';
+import type { StagedFile } from '#src/lake/staged-file';
+
+/** Whoever turns jobs into files: the pool, or a thread's line to it. */
+export interface Lake {
+  run(job: LakeJob): Promise<readonly StagedFile[]>;
+}
+
+export interface TradeSinkOptions {
+  readonly lake: Lake;
+  readonly table: string;
+  readonly chunkRows: number;
+  readonly chunksMax: number;
+  /** A fresh file name, unique in the data directory. */
+  readonly nextName: () => string;
+  /** Called when a chunk has become free again. */
+  readonly onFree: () => void;
+}
+
+type Chunk = TradeBatch & { readonly memory: SharedArrayBuffer };
+
+export class TradeSink {
+  readonly #options: TradeSinkOptions;
+  readonly #free: Chunk[] = [];
+  #chunksMade = 0;
+  #current: Chunk | undefined;
+  #staged: Promise<readonly StagedFile[]>[] = [];
+  #failure: unknown;
+
+  constructor(options: TradeSinkOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a row can be added now. Throws the pool's error once an encoding has failed. */
+  ready(): boolean {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#current !== undefined) {
+      if (this.#current.rows < this.#current.capacity) return true;
+      this.#seal(this.#current);
+    }
+    this.#current = this.#free.pop() ?? this.#allocate();
+    return this.#current !== undefined;
+  }
+
+  /** Adds row `row` of `from`; only after `ready` said true. */
+  add(from: TradeBatch, row: number): void {
+    const chunk = this.#current as Chunk;
+    const at = chunk.rows;
+    chunk.copyRow(at, from, row);
+    chunk.rows = at + 1;
+  }
+
+  /** Ends the epoch's share: every row added so far is in one of the files it resolves with. */
+  async cut(): Promise<StagedFile[]> {
+    if (this.#current !== undefined && this.#current.rows > 0) this.#seal(this.#current);
+    const staged = this.#staged;
+    this.#staged = [];
+    return (await Promise.all(staged)).flat();
+  }
+
+  #allocate(): Chunk | undefined {
+    if (this.#chunksMade === this.#options.chunksMax) return undefined;
+    this.#chunksMade++;
+    return TradeBatch.allocate(this.#options.chunkRows);
+  }
+
+  #seal(chunk: Chunk): void {
+    this.#current = undefined;
+    const { lake, table, nextName, onFree } = this.#options;
+    const { memory, capacity, rows } = chunk;
+    const files = lake
+      .run({ kind: 'trades', table, memory, capacity, rows, name: nextName() })
+      .then((staged) => {
+        chunk.rows = 0;
+        this.#free.push(chunk);
+        onFree();
+        return staged;
+      });
+    files.catch((error: unknown) => {
+      this.#failure = error; // rethrown by ready() and by cut(): the stage crashes, is supervised
+      onFree();
+    });
+    this.#staged.push(files);
+  }
+}

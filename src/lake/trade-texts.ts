@@ -1,0 +1,124 @@
+/** The text columns of a trade that differ from row to row, written straight into UTF-8 buffers. */
+import {
+  type DataType,
+  type Field,
+  type List,
+  type Map_,
+  makeData,
+  type Struct,
+} from 'apache-arrow';
+import { EXCHANGES } from '#schemas/exchange';
+import type { Instrument } from '#schemas/instrument';
+import { CONDITION_AGGREGATE, TRADE_CONDITIONS } from '#schemas/trade';
+import { loadInt64 } from '../base/int64.js';
+import {
+  MESSAGE_ID_BYTES,
+  MESSAGE_ID_WORDS,
+  messageIdPrefix,
+  writeMessageId,
+} from '../trades/message-id.js';
+import { CodedColumn, textData } from './arrow-buffers.js';
+import { DIGITS_MAX, writeDecimal } from './decimal-text.js';
+import { GATHER_ROWS, type Gather } from './gather.js';
+
+export function gatherMessageIds(instruments: readonly Instrument[]): Gather {
+  const prefixes: Uint32Array[] = [];
+  for (const { code, exchange, symbol } of instruments) {
+    prefixes[code] = messageIdPrefix(exchange, symbol);
+  }
+  const words = new Uint32Array(MESSAGE_ID_WORDS * GATHER_ROWS);
+  const bytes = new Uint8Array(words.buffer);
+  const offsets = new Int32Array(GATHER_ROWS + 1).map((_, i) => MESSAGE_ID_BYTES * i);
+  return (batch, order) => {
+    for (let i = 0; i < order.length; i++) {
+      const row = order[i] as number;
+      const prefix = prefixes[batch.instrument[row] as number] as Uint32Array;
+      const idLow = batch.tradeId[2 * row] as number;
+      const idHigh = batch.tradeId[2 * row + 1] as number;
+      writeMessageId(words, MESSAGE_ID_WORDS * i, prefix, idLow, idHigh);
+    }
+    return textData(order.length, offsets, bytes);
+  };
+}
+
+/** `BINANCE-123`. */
+export function gatherTradeIds(instruments: readonly Instrument[]): Gather {
+  const prefixes: Uint8Array[] = [];
+  for (const { code, exchange } of instruments) {
+    prefixes[code] = new Uint8Array(Buffer.from(`${exchange}-`));
+  }
+  const prefixMax = Math.max(...EXCHANGES.map((exchange) => exchange.length + 1));
+  const bytes = new Uint8Array((prefixMax + DIGITS_MAX) * GATHER_ROWS);
+  const offsets = new Int32Array(GATHER_ROWS + 1);
+  return (batch, order) => {
+    let at = 0;
+    for (let i = 0; i < order.length; i++) {
+      const row = order[i] as number;
+      const prefix = prefixes[batch.instrument[row] as number] as Uint8Array;
+      for (let k = 0; k < prefix.length; k++) bytes[at++] = prefix[k] as number;
+      at = writeDecimal(bytes, at, loadInt64(batch.tradeId, row));
+      offsets[i + 1] = at;
+    }
+    return textData(order.length, offsets, bytes);
+  };
+}
+
+/** Bit i of the condition byte puts name i into the list. */
+export function gatherConditions(type: DataType): Gather {
+  const element = (type as List).children[0] as Field;
+  const offsets = new Int32Array(GATHER_ROWS + 1);
+  const names = new CodedColumn(TRADE_CONDITIONS.length * GATHER_ROWS, TRADE_CONDITIONS);
+  return (batch, order) => {
+    const to = names.codes;
+    let at = 0;
+    for (let i = 0; i < order.length; i++) {
+      const bits = batch.condition[order[i] as number] as number;
+      for (let code = 0; bits >>> code !== 0; code++) {
+        if ((bits >>> code) & 1) to[at++] = code;
+      }
+      offsets[i + 1] = at;
+    }
+    return makeData({
+      type: type as List,
+      length: order.length,
+      nullCount: 0,
+      valueOffsets: offsets.subarray(0, order.length + 1),
+      child: names.data(element.type, at),
+    });
+  };
+}
+
+/** first_trade_id and last_trade_id of an aggregate trade; empty for every other. */
+export function gatherVendorData(type: DataType): Gather {
+  const entry = ((type as Map_).children[0] as Field<Struct>).type;
+  const keyType = (entry.children[0] as Field).type;
+  const keys = new CodedColumn(2 * GATHER_ROWS, ['first_trade_id', 'last_trade_id']);
+  keys.codes.forEach((_, i) => {
+    keys.codes[i] = i & 1;
+  });
+  const offsets = new Int32Array(GATHER_ROWS + 1);
+  const valueOffsets = new Int32Array(2 * GATHER_ROWS + 1);
+  const bytes = new Uint8Array(2 * DIGITS_MAX * GATHER_ROWS);
+  return (batch, order) => {
+    let entries = 0;
+    let at = 0;
+    for (let i = 0; i < order.length; i++) {
+      const row = order[i] as number;
+      if ((batch.condition[row] as number) & CONDITION_AGGREGATE) {
+        at = writeDecimal(bytes, at, loadInt64(batch.firstId, row));
+        valueOffsets[++entries] = at;
+        at = writeDecimal(bytes, at, loadInt64(batch.lastId, row));
+        valueOffsets[++entries] = at;
+      }
+      offsets[i + 1] = entries;
+    }
+    const children = [keys.data(keyType, entries), textData(entries, valueOffsets, bytes)];
+    return makeData({
+      type: type as Map_,
+      length: order.length,
+      nullCount: 0,
+      valueOffsets: offsets.subarray(0, order.length + 1),
+      child: makeData({ type: entry, length: entries, nullCount: 0, children }),
+    } as never);
+  };
+}

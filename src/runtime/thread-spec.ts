@@ -1,0 +1,73 @@
+/**
+ * What a thread is told when it starts: plain data and shared memory, handed over as workerData.
+ * Everything else it needs it opens itself (state read-only, logs, sockets), so a restarted thread
+ * starts exactly like the first one.
+ */
+import type { Exchange, ExchangeKey } from '#schemas/exchange';
+import type { Instrument } from '#schemas/instrument';
+import type { Config } from '#src/config/schema';
+import type { GroupMemory } from '#src/runtime/group-memory';
+
+/** Folders of a data directory. */
+export interface DataPaths {
+  readonly bronze: string;
+  readonly state: string;
+  readonly lake: string;
+}
+
+/** What every thread gets. */
+interface Common {
+  /** Actor id, as in the layout: `validation-0`, `ingest-binance`, ... */
+  readonly id: string;
+  readonly cores: readonly number[];
+  /** The instrument board and this actor's row on it. */
+  readonly board: SharedArrayBuffer;
+  readonly boardRow: number;
+  readonly paths: DataPaths;
+  readonly instruments: readonly Instrument[];
+  readonly config: Config;
+}
+
+/** What every thread of the processing group gets. */
+interface Processing extends Common {
+  readonly memory: GroupMemory;
+  /** Prefix of the names of the files this actor stages; new for every generation. */
+  readonly filePrefix: string;
+}
+
+export interface ValidationSpec extends Processing {
+  readonly role: 'validation';
+  readonly shard: number;
+  /** The exchanges this shard owns, with the head of each log (none when nobody appends to it). */
+  readonly sources: readonly { exchange: Exchange; head: SharedArrayBuffer | undefined }[];
+}
+
+export interface GoldSpec extends Processing {
+  readonly role: 'gold';
+  readonly shard: number;
+}
+
+export interface CandlesSpec extends Processing {
+  readonly role: 'candles';
+  readonly live: SharedArrayBuffer;
+}
+
+export interface IngestSpec extends Common {
+  readonly role: 'ingest';
+  readonly exchange: Exchange;
+  readonly key: ExchangeKey;
+  readonly head: SharedArrayBuffer;
+  /** The group's doorbells, and the validation shard whose bell is rung after every append. */
+  readonly doorbells: SharedArrayBuffer;
+  readonly validationShard: number;
+  /** Seeds the jitter of this actor's back-off. */
+  readonly seed: number;
+}
+
+export interface GatewaySpec extends Common {
+  readonly role: 'gateway';
+  readonly live: SharedArrayBuffer;
+}
+
+export type ThreadSpec = ValidationSpec | GoldSpec | CandlesSpec | IngestSpec | GatewaySpec;
+export type Role = ThreadSpec['role'];

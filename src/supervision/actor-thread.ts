@@ -1,0 +1,137 @@
+/**
+ * One actor on one worker thread, as the supervisor holds it: start, control, watch, end.
+ *
+ * The control plane is comlink in both directions: `control` calls into the thread, the thread calls
+ * its supervisor line. A thread ends in one of three ways: it was asked to, it threw, or it hung and
+ * was terminated; `ended` says which, once.
+ */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { expose, type Remote, releaseProxy, wrap } from 'comlink';
+import { controlEndpoint } from '#src/runtime/control-endpoint';
+import { ActorCounters } from '#src/runtime/counters';
+import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
+import type { ThreadSpec } from '#src/runtime/thread-spec';
+
+/** What every actor's control interface has. */
+export interface Stoppable {
+  /** Ends the actor in order; its thread exits by itself afterwards. */
+  stop(): Promise<void>;
+}
+
+export interface Ended {
+  /** True when the supervisor asked for it. */
+  readonly asked: boolean;
+  readonly failure: Failure | undefined;
+}
+
+/** A thread that has not come up within this time is given up. */
+const START_MS_MAX = 30_000;
+
+export class ActorThread<C extends Stoppable> {
+  readonly id: string;
+  readonly control: Remote<C>;
+  readonly counters: ActorCounters;
+  /** Resolves once, when the thread is gone. */
+  readonly ended: Promise<Ended>;
+  /** Resolves when the actor is up; rejects when its thread ends before that. */
+  readonly ready: Promise<void>;
+
+  readonly #worker: Worker;
+  #asked = false;
+  #state: 'starting' | 'running' | 'stopped' = 'starting';
+  #failure: Failure | undefined;
+
+  constructor(entry: URL, spec: ThreadSpec, line: Omit<SupervisorLine, 'ready' | 'failed'>) {
+    this.id = spec.id;
+    this.counters = new ActorCounters(spec.role, spec.board, spec.boardRow);
+    const { port1, port2 } = new MessageChannel();
+    const worker = new Worker(entry, {
+      name: spec.id,
+      workerData: { spec, line: port2 },
+      transferList: [port2],
+    });
+    this.#worker = worker;
+    this.control = wrap<C>(controlEndpoint(worker));
+    let up = (): void => {};
+    const isUp = new Promise<void>((resolve) => {
+      up = () => {
+        this.#state = 'running';
+        resolve();
+      };
+    });
+    const mine: SupervisorLine = {
+      ...line,
+      ready: up,
+      failed: (failure) => {
+        this.#failure = failure;
+      },
+    };
+    expose(mine, controlEndpoint(port1));
+    worker.on('error', (error: Error) => {
+      this.#failure ??= {
+        message: error.message,
+        stack: error.stack ?? '',
+        exitCode: undefined,
+      };
+    });
+    this.ended = new Promise((resolve) => {
+      worker.once('exit', (code) => {
+        this.#state = 'stopped';
+        port1.close();
+        if (!this.#asked) {
+          this.#failure ??= { message: `ended with code ${code}`, stack: '', exitCode: undefined };
+        }
+        resolve({ asked: this.#asked, failure: this.#failure });
+      });
+    });
+    this.ready = startedInTime(this.id, isUp, this.ended);
+  }
+
+  get state(): 'starting' | 'running' | 'stopped' {
+    return this.#state;
+  }
+
+  /** A control call's answer; rejects when the thread ends first, because then none will come. */
+  async answer<T>(call: Promise<T>): Promise<T> {
+    const gone = this.ended.then(() => {
+      throw new Error(`${this.id} ended before it answered`);
+    });
+    return Promise.race([call, gone]);
+  }
+
+  /** Asks the actor to end and waits; past `timeoutMs` its thread is terminated. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#asked = true;
+    this.control.stop().catch(() => {}); // a dead or hung thread does not answer: see below
+    const timer = setTimeout(() => void this.#worker.terminate(), timeoutMs);
+    await this.ended;
+    clearTimeout(timer);
+    this.control[releaseProxy]();
+  }
+
+  /** Ends the thread wherever it is. */
+  async terminate(reason?: string): Promise<void> {
+    if (reason === undefined) this.#asked = true;
+    else this.#failure ??= { message: reason, stack: '', exitCode: undefined };
+    await this.#worker.terminate();
+    await this.ended;
+  }
+}
+
+async function startedInTime(id: string, up: Promise<void>, ended: Promise<Ended>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`${id} did not start within ${START_MS_MAX / 1000} s`)),
+      START_MS_MAX,
+    );
+  });
+  const gone = ended.then(({ failure }) => {
+    throw new Error(`${id} ended while starting: ${failure?.message ?? 'stopped'}`);
+  });
+  try {
+    await Promise.race([up, gone, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * A data directory in the hands of its one owner.
+ *
+ *   <dir>/bronze/<exchange>/   the log: the only thing that cannot be made again
+ *   <dir>/state/               LMDB: the last epoch
+ *   <dir>/lake/<table>/data/   Parquet files
+ *   <dir>/lock                 who owns it
+ *
+ * Opening it takes the lock, opens the state, adds configured instruments to the registry, finishes
+ * what the last process left undone and deletes files no epoch names; only then may actors start.
+ */
+import { join } from 'node:path';
+import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
+import type { Instrument } from '#schemas/instrument';
+import type { Clock } from '#src/base/clock';
+import { type Disk, makeDirectoryDurably } from '#src/base/disk';
+import { EXIT, UserError } from '#src/base/errors';
+import { nodeDisk } from '#src/base/node-disk';
+import type { Config } from '#src/config/schema';
+import { LogHead } from '#src/log/log-head';
+import { listSegments, segmentPath } from '#src/log/segment-files';
+import type { ExchangeProgress } from '#src/runtime/epoch-report';
+import type { DataPaths } from '#src/runtime/thread-spec';
+import type { BinanceStream } from '#src/state/identity';
+import { recoverLake } from '#src/state/recovery';
+import { StateStore } from '#src/state/store';
+import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
+
+export interface DataDirectory {
+  readonly dir: string;
+  readonly paths: DataPaths;
+  readonly store: StateStore;
+  readonly disk: Disk;
+  /** Every instrument the directory has ever had, by code. */
+  readonly instruments: readonly Instrument[];
+  /** The kind of Binance stream whose trade ids the directory holds. */
+  readonly binanceStream: BinanceStream;
+  /** Finishes publishing the last epoch and deletes files no epoch names. */
+  recover(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function dataPaths(dir: string): DataPaths {
+  return { bronze: join(dir, 'bronze'), state: join(dir, 'state'), lake: join(dir, 'lake') };
+}
+
+export interface OpenOptions {
+  readonly config: Config;
+  readonly instruments: readonly Omit<Instrument, 'code'>[];
+  readonly clock: Clock;
+  /**
+   * The kind of Binance stream about to be stored; a directory that holds the other kind refuses.
+   * `as stored` takes the directory's own kind, or the configuration's where it has none yet;
+   * undefined when nothing of Binance's will be stored.
+   */
+  readonly binanceStream: BinanceStream | 'as stored' | undefined;
+  /** The bronze of another directory, to derive this one from it (`bullion rebuild`). */
+  readonly bronze?: string;
+  /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
+  readonly purpose: string;
+}
+
+export async function openDataDirectory(options: OpenOptions): Promise<DataDirectory> {
+  const { config, clock, purpose } = options;
+  const dir = config.data_dir;
+  const lock = await acquireDataDirectory(dir, { clock, purpose });
+  try {
+    const disk = nodeDisk();
+    const paths = { ...dataPaths(dir), ...(options.bronze && { bronze: options.bronze }) };
+    makeDirectoryDurably(disk, paths.lake);
+    makeDirectoryDurably(disk, paths.bronze);
+    for (const exchange of EXCHANGES) {
+      makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
+    }
+    const store = await StateStore.open(paths.state, { createdUs: clock.nowUs() });
+    try {
+      const stored = store.identity.binanceStream ?? config.exchanges.binance.channel;
+      const asked = options.binanceStream;
+      const binanceStream = asked === undefined || asked === 'as stored' ? stored : asked;
+      if (asked !== undefined) await store.fixBinanceStream(binanceStream);
+      const instruments = await store.registerInstruments(options.instruments);
+      const data: DataDirectory = {
+        dir,
+        paths,
+        store,
+        disk,
+        instruments,
+        binanceStream,
+        recover: () => recoverLake({ disk, store, lakeDir: paths.lake }),
+        close: async () => {
+          await store.close();
+          await lock.release();
+        },
+      };
+      await data.recover();
+      return data;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/**
+ * Resolves once bronze is on disk up to `progress`. It does not ask the ingest actors, which may be
+ * restarting: syncing a file through any descriptor syncs what every other one has written to it.
+ */
+export async function syncBronze(
+  { paths, disk }: DataDirectory,
+  heads: ReadonlyMap<Exchange, SharedArrayBuffer>,
+  progress: readonly ExchangeProgress[],
+): Promise<void> {
+  await Promise.all(
+    progress.map(async ({ exchange, nextSequence }) => {
+      const memory = heads.get(exchange);
+      if (memory !== undefined) {
+        const head = new LogHead(memory, 0);
+        if (head.refresh() && head.durableNextSequence >= nextSequence) return;
+      }
+      const dir = join(paths.bronze, exchangeKey(exchange));
+      // Segments below the newest one were synced when they were sealed.
+      const newest = listSegments(disk, dir).at(-1);
+      if (newest === undefined) return;
+      const fd = disk.open(segmentPath(dir, newest), 'update');
+      try {
+        await disk.datasync(fd);
+      } catch (error) {
+        throw new UserError(
+          EXIT.io,
+          `${segmentPath(dir, newest)} cannot be synced; check the disk, then start again`,
+          { cause: error },
+        );
+      } finally {
+        disk.close(fd);
+      }
+    }),
+  );
+}
+
+/** Makes the last committed epoch the visible one: deletes the files it replaced. Repeatable. */
+export async function publishEpoch(data: DataDirectory, epoch: number): Promise<void> {
+  const { store, disk, paths } = data;
+  const removed = store.removedFiles().map(({ path }) => path);
+  for (const path of removed) {
+    const file = join(paths.lake, path);
+    if (disk.stat(file) !== undefined) disk.unlink(file);
+  }
+  await store.forgetRemoved(removed);
+  await store.markPublished(epoch);
+}

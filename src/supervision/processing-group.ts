@@ -1,0 +1,201 @@
+/**
+ * The processing group: validation shards, gold shards, the candle aggregator and the lake pool.
+ *
+ * They share rings, slots and an epoch, so they live and die together: when one of them fails, all
+ * are ended, files no epoch names are deleted, and a new generation starts from the last epoch with
+ * new memory and replays bronze from its positions. This class is one generation; the supervisor
+ * (or an offline run) decides whether there is another.
+ */
+import { EXCHANGES, type Exchange } from '#schemas/exchange';
+import type { Instrument } from '#schemas/instrument';
+import { UserError } from '#src/base/errors';
+import type { Config } from '#src/config/schema';
+import { LakePool } from '#src/lake/pool';
+import type { ExchangeProgress } from '#src/runtime/epoch-report';
+import { allocateGroupMemory, type GroupShape } from '#src/runtime/group-memory';
+import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
+import type { DataPaths } from '#src/runtime/thread-spec';
+import type { StateStore } from '#src/state/store';
+import { ActorThread, type Ended, type Stoppable } from '#src/supervision/actor-thread';
+import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
+import type { Layout } from '#src/supervision/layout';
+
+export interface ValidationControl extends Stoppable {
+  barrier(epoch: number): void;
+  /** How far each log has been judged. */
+  progress(): readonly ExchangeProgress[];
+}
+
+export interface CandlesControl extends Stoppable {
+  committed(): void;
+}
+
+export interface GroupProgress {
+  readonly positions: ReadonlyMap<Exchange, ExchangeProgress>;
+}
+
+export type Log = SupervisorLine['log'];
+
+export interface GroupOptions {
+  readonly config: Config;
+  readonly paths: DataPaths;
+  readonly instruments: readonly Instrument[];
+  readonly store: StateStore;
+  /** Counts the starts in this process: names the generation's files. */
+  readonly generation: number;
+  /** Prefix of file names, new for every process. */
+  readonly runName: string;
+  /** The heads of the logs somebody appends to in this process. */
+  readonly heads: ReadonlyMap<Exchange, SharedArrayBuffer>;
+  readonly doorbells: SharedArrayBuffer;
+  readonly live: SharedArrayBuffer;
+  readonly board: SharedArrayBuffer;
+  /** Row of an actor on the board. */
+  readonly boardRow: (id: string) => number;
+  readonly layout: Layout;
+  readonly entry: URL;
+  readonly lakeWorker: URL;
+  readonly log: Log;
+  readonly epochSteps: Omit<EpochSteps, 'barrier'>;
+}
+
+export function groupShape(config: Config): GroupShape {
+  return {
+    validationShards: config.layout.validation_shards,
+    goldShards: config.layout.gold_shards,
+    slotsPerShard: config.batches.slots_per_shard,
+    rowsPerSlot: config.batches.rows,
+  };
+}
+
+/** The validation shard that owns an exchange. */
+export function validationShardOf(exchange: Exchange, shards: number): number {
+  return EXCHANGES.indexOf(exchange) % shards;
+}
+
+export class ProcessingGroup {
+  readonly validation: readonly ActorThread<ValidationControl>[];
+  readonly gold: readonly ActorThread<Stoppable>[];
+  readonly candles: ActorThread<CandlesControl>;
+  readonly epochs: EpochCoordinator;
+  /** Resolves with the reason when a member has failed; never when the group is stopped. */
+  readonly failed: Promise<Failure>;
+
+  readonly #options: GroupOptions;
+  readonly #pool: LakePool;
+  #stopping = false;
+
+  constructor(options: GroupOptions) {
+    this.#options = options;
+    const { config, paths, instruments, store, doorbells, live, board, boardRow, layout } = options;
+    const shape = groupShape(config);
+    const memory = allocateGroupMemory(shape, doorbells);
+    this.#pool = new LakePool({
+      worker: options.lakeWorker,
+      lakeDir: paths.lake,
+      instruments,
+      threads: config.layout.lake_threads,
+    });
+    const common = (id: string) => ({
+      id,
+      cores: layout.coresOf.get(id) ?? [],
+      board,
+      boardRow: boardRow(id),
+      paths,
+      instruments,
+      config,
+      memory,
+      filePrefix: `${options.runName}-${options.generation}-${id}`,
+    });
+    const line = {
+      lake: this.#pool.run.bind(this.#pool),
+      report: (report: Parameters<EpochCoordinator['report']>[0]) => this.epochs.report(report),
+      log: options.log,
+    };
+    const start = <C extends Stoppable>(spec: ConstructorParameters<typeof ActorThread>[1]) =>
+      new ActorThread<C>(options.entry, spec, line);
+    this.candles = start({ ...common('candles'), role: 'candles', live });
+    this.gold = Array.from({ length: shape.goldShards }, (_, shard) =>
+      start({ ...common(`gold-${shard}`), role: 'gold', shard }),
+    );
+    this.validation = Array.from({ length: shape.validationShards }, (_, shard) => {
+      const sources = EXCHANGES.filter(
+        (exchange) => validationShardOf(exchange, shape.validationShards) === shard,
+      ).map((exchange) => ({ exchange, head: options.heads.get(exchange) }));
+      return start({ ...common(`validation-${shard}`), role: 'validation', shard, sources });
+    });
+    const last = store.epoch();
+    this.epochs = new EpochCoordinator(
+      {
+        ...options.epochSteps,
+        barrier: (epoch) => {
+          for (const shard of this.validation) void shard.control.barrier(epoch).catch(() => {});
+        },
+        commit: async (share) => {
+          await options.epochSteps.commit(share);
+          void this.candles.control.committed().catch(() => {});
+        },
+      },
+      shape,
+      last.epoch,
+      last.gold,
+    );
+    this.failed = this.#firstFailure();
+  }
+
+  get members(): readonly ActorThread<Stoppable>[] {
+    return [...this.validation, ...this.gold, this.candles];
+  }
+
+  /** Resolves when every member is up. */
+  async ready(): Promise<void> {
+    const failed = this.failed.then((failure) => {
+      throw failure.exitCode === undefined
+        ? new Error(failure.message)
+        : new UserError(failure.exitCode as 70, failure.message);
+    });
+    await Promise.race([Promise.all(this.members.map((member) => member.ready)), failed]);
+  }
+
+  /** How far each exchange's log has been judged. */
+  async progress(): Promise<GroupProgress> {
+    const shards = await Promise.all(
+      this.validation.map((shard) => shard.answer(shard.control.progress())),
+    );
+    return { positions: new Map(shards.flat().map((progress) => [progress.exchange, progress])) };
+  }
+
+  /** Ends every member in flow order, then the pool. Nothing is committed any more. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.epochs.stop(new Error('the processing group is stopping'));
+    const timeoutMs = this.#options.config.supervision.stop_timeout_ms / 2;
+    await Promise.all(this.members.map((member) => member.stop(timeoutMs)));
+    await this.#pool.destroy();
+  }
+
+  /** Ends every member wherever it is; an epoch already being committed comes to its end first. */
+  async kill(): Promise<void> {
+    this.#stopping = true;
+    await this.epochs.stop(new Error('the processing group failed'));
+    await Promise.all(this.members.map((member) => member.terminate()));
+    await this.#pool.destroy();
+  }
+
+  async #firstFailure(): Promise<Failure> {
+    const endings = this.members.map(async (member): Promise<Ended> => {
+      await member.ready.catch(() => {}); // its failure is told by `ended`
+      return member.ended;
+    });
+    const failure = (id: string, ended: Ended): Failure | undefined =>
+      ended.failure && { ...ended.failure, message: `${id}: ${ended.failure.message}` };
+    return new Promise((resolve) => {
+      for (const [i, ending] of endings.entries()) {
+        void ending.then((ended) => {
+          const reason = failure((this.members[i] as ActorThread<Stoppable>).id, ended);
+          if (reason !== undefined && !this.#stopping) resolve(reason);
+        });
+      }
+    });
+  }
+}

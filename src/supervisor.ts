@@ -1,0 +1,120 @@
+#!/usr/bin/env node
+/**
+ * Bullion's process: `node dist/supervisor.js [--config FILE] [--print-layout]`.
+ *
+ * Checks the configuration before anything is touched, takes the data directory, starts the tree and
+ * turns signals into an orderly end: the first SIGTERM or SIGINT drains, commits a last epoch and
+ * ends with 0 within ten seconds; the second ends at once, which is as safe as kill -9 is.
+ */
+import { parseArgs } from 'node:util';
+import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { systemClock } from '#src/base/clock';
+import { EXIT, UserError } from '#src/base/errors';
+import { loadInstruments } from '#src/config/instruments';
+import { loadConfig } from '#src/config/load';
+import { coresAllowed } from '#src/supervision/affinity';
+import { openDataDirectory } from '#src/supervision/data-directory';
+import { planLayout, printLayout } from '#src/supervision/layout';
+import { openLog } from '#src/supervision/process-log';
+import { SupervisorTree } from '#src/supervision/supervisor-tree';
+
+/** An orderly end that takes longer is cut short: everything durable stays so. */
+const STOP_MS_MAX = 9_500;
+
+async function main(): Promise<void> {
+  const args = readArguments();
+  const cwd = process.cwd();
+  const config = loadConfig({
+    env: process.env,
+    cwd,
+    ...(args.config !== undefined && { configPath: args.config }),
+  });
+  const instruments = loadInstruments({ cwd });
+  const clock = systemClock();
+  const exchanges = EXCHANGES.filter((exchange) => config.exchanges[exchangeKey(exchange)].enabled);
+  const layout = planLayout(
+    {
+      exchanges: exchanges.map(exchangeKey),
+      validationShards: config.layout.validation_shards,
+      goldShards: config.layout.gold_shards,
+    },
+    config.layout.cores === 'auto' ? coresAllowed() : config.layout.cores,
+  );
+  if (args.printLayout) {
+    process.stdout.write(printLayout(layout));
+    return;
+  }
+
+  const log = openLog(config.log.level);
+  const data = await openDataDirectory({
+    config,
+    instruments,
+    clock,
+    binanceStream: exchanges.includes('BINANCE') ? config.exchanges.binance.channel : undefined,
+    purpose: 'the server',
+  });
+  let stopping = false;
+  const tree = new SupervisorTree({
+    config,
+    data,
+    exchanges,
+    layout,
+    clock,
+    runName: `r${clock.nowUs().toString(36)}`,
+    entry: new URL('./actors/thread.js', import.meta.url),
+    lakeWorker: new URL('./actors/lake-worker.js', import.meta.url),
+    log,
+    giveUp: (exitCode, reason) => {
+      process.stderr.write(`bullion: ${reason}\n`);
+      process.exit(exitCode); // durable state is complete at every instant; nothing to tidy up
+    },
+  });
+
+  const stop = async (signal: string): Promise<void> => {
+    if (stopping) process.exit(128 + 15);
+    stopping = true;
+    log('info', 'stopping', { signal });
+    setTimeout(() => {
+      log('warn', `the orderly end took longer than ${STOP_MS_MAX / 1000} s and was cut short`);
+      process.exit(EXIT.ok);
+    }, STOP_MS_MAX).unref();
+    await tree.stop();
+    await data.close();
+    log('info', 'stopped');
+    process.exit(EXIT.ok);
+  };
+  process.on('SIGTERM', (signal) => void stop(signal));
+  process.on('SIGINT', (signal) => void stop(signal));
+
+  const { port } = await tree.start();
+  log('info', 'ready', {
+    url: `http://${config.http.host}:${port}`,
+    dataDir: data.dir,
+    exchanges: exchanges.map(exchangeKey),
+    instruments: instruments.length,
+  });
+}
+
+function readArguments(): { config: string | undefined; printLayout: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: { config: { type: 'string' }, 'print-layout': { type: 'boolean' } },
+    });
+    return { config: values.config, printLayout: values['print-layout'] ?? false };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UserError(
+      EXIT.usage,
+      `${reason}; usage: node dist/supervisor.js [--config FILE] [--print-layout]`,
+    );
+  }
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof UserError) {
+    process.stderr.write(`bullion: ${error.message}\n`);
+    process.exit(error.exitCode);
+  }
+  process.stderr.write(`bullion: ${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exit(EXIT.internal);
+});

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import fc from 'fast-check';
+import { BENCH_INSTRUMENTS, marketTrades } from '#bench/trade-market';
+import { lakeDisk } from '#src/lake/lake-disk';
+import { ROWS_PER_FILE_MAX } from '#src/lake/parquet-writer';
+import { TradeEncoder } from '#src/lake/trade-encoder';
+import { describe, fieldIds, query, rowsOf } from '#tests/lake/duckdb';
+import {
+  INSTRUMENTS,
+  inFileOrder,
+  MIDNIGHT_US,
+  partitionOf,
+  trade,
+  tradeRow,
+  tradesJob,
+} from '#tests/lake/trade-rows';
+
+const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
+test.after(() => rmSync(lakeDir, { recursive: true }));
+const encoder = new TradeEncoder(INSTRUMENTS, { lakeDir, disk: lakeDisk });
+let jobs = 0;
+
+/** The 17 columns with longs and times as text, nested ones as JSON. */
+const COLUMNS = `message_id, trade_id, symbol, exchange, asset_class,
+  epoch_us(timestamp)::VARCHAR AS timestamp, price::VARCHAR AS price, quantity::VARCHAR AS quantity,
+  currency, side, to_json(trade_conditions)::VARCHAR AS trade_conditions,
+  source_sequence::VARCHAR AS source_sequence, epoch_us(ingestion_timestamp)::VARCHAR AS ingestion_timestamp,
+  platform_sequence::VARCHAR AS platform_sequence, to_json(vendor_data)::VARCHAR AS vendor_data,
+  exchange_date::VARCHAR AS exchange_date, exchange_hour`;
+
+test('DuckDB reads exactly the trades put in, by partition and in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(trade, { minLength: 1, maxLength: 120 }), async (trades) => {
+      const files = encoder.run(tradesJob(trades, `job-${jobs++}`));
+      const partitions = [...new Set(trades.map(partitionOf))].sort();
+      assert.deepEqual(
+        files.map((file) => file.partition),
+        partitions,
+      );
+      for (const file of files) {
+        const expected = inFileOrder(trades.filter((t) => partitionOf(t) === file.partition));
+        const actual = (await rowsOf(join(lakeDir, file.path), COLUMNS)).map((row) => ({
+          ...row,
+          trade_conditions: JSON.parse(String(row.trade_conditions)),
+          vendor_data: JSON.parse(String(row.vendor_data)),
+        }));
+        assert.deepEqual(actual, expected.map(tradeRow));
+        assert.equal(file.rows, expected.length);
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('a staged file says what is on disk', () => {
+  const trades = fc.sample(trade, { numRuns: 40, seed: 5 });
+  const files = encoder.run(tradesJob(trades, 'said', 'silver_kraken_trades'));
+  assert.ok(files.length > 1);
+  for (const [k, file] of files.entries()) {
+    assert.equal(file.table, 'silver_kraken_trades');
+    assert.equal(file.path, `silver_kraken_trades/data/${file.partition}/said-${k}.parquet`);
+    const bytes = readFileSync(join(lakeDir, file.path));
+    assert.equal(file.bytes, bytes.length);
+    assert.equal(file.sha256, createHash('sha256').update(bytes).digest('hex'));
+  }
+  const left = readdirSync(lakeDir, { recursive: true }).filter((name) =>
+    String(name).endsWith('.tmp'),
+  );
+  assert.deepEqual(left, []);
+});
+
+test('the same job gives the same bytes', () => {
+  const trades = fc.sample(trade, { numRuns: 40, seed: 6 });
+  const digests = () => encoder.run(tradesJob(trades, 'again')).map((file) => file.sha256);
+  assert.deepEqual(digests(), digests());
+});
+
+test('types and field ids are those of the schema', async () => {
+  const [file] = encoder.run(tradesJob(fc.sample(trade, { numRuns: 1, seed: 1 }), 'typed'));
+  assert.ok(file?.path.endsWith('/typed.parquet'));
+  const path = join(lakeDir, file.path);
+  assert.deepEqual(await describe(path), [
+    ['message_id', 'VARCHAR'],
+    ['trade_id', 'VARCHAR'],
+    ['symbol', 'VARCHAR'],
+    ['exchange', 'VARCHAR'],
+    ['asset_class', 'VARCHAR'],
+    ['timestamp', 'TIMESTAMP WITH TIME ZONE'],
+    ['price', 'DECIMAL(18,8)'],
+    ['quantity', 'DECIMAL(18,8)'],
+    ['currency', 'VARCHAR'],
+    ['side', 'VARCHAR'],
+    ['trade_conditions', 'VARCHAR[]'],
+    ['source_sequence', 'BIGINT'],
+    ['ingestion_timestamp', 'TIMESTAMP WITH TIME ZONE'],
+    ['platform_sequence', 'BIGINT'],
+    ['vendor_data', 'MAP(VARCHAR, VARCHAR)'],
+    ['exchange_date', 'DATE'],
+    ['exchange_hour', 'INTEGER'],
+  ]);
+  const ids = await fieldIds(path);
+  for (const structural of ['arrow_schema', 'list', 'key_value']) ids.delete(structural);
+  assert.deepEqual(Object.fromEntries(ids), {
+    message_id: 1,
+    trade_id: 2,
+    symbol: 3,
+    exchange: 4,
+    asset_class: 5,
+    timestamp: 6,
+    price: 7,
+    quantity: 8,
+    currency: 9,
+    side: 10,
+    trade_conditions: 11,
+    element: 18,
+    source_sequence: 12,
+    ingestion_timestamp: 13,
+    platform_sequence: 14,
+    vendor_data: 15,
+    key: 19,
+    value: 20,
+    exchange_date: 16,
+    exchange_hour: 17,
+  });
+  const optional = await query(
+    `SELECT name FROM parquet_schema('${path}') WHERE repetition_type = 'OPTIONAL'`,
+  );
+  assert.deepEqual(optional, [{ name: 'source_sequence' }]);
+});
+
+test('columns keep their compact encodings and statistics', async () => {
+  const trades = fc.sample(trade, { numRuns: 30, seed: 9 });
+  const files = encoder.run(tradesJob(trades, 'encoded'));
+  const path = join(lakeDir, files[0]?.path as string);
+  const columns = await query(
+    `SELECT path_in_schema AS name, encodings, compression, stats_min_value IS NOT NULL AS bounded
+     FROM parquet_metadata('${path}')`,
+  );
+  const of = (name: string) => columns.find((column) => column.name === name);
+  for (const name of ['message_id', 'trade_id']) {
+    assert.match(String(of(name)?.encodings), /DELTA_BYTE_ARRAY/);
+  }
+  for (const name of ['timestamp', 'ingestion_timestamp', 'platform_sequence']) {
+    assert.match(String(of(name)?.encodings), /DELTA_BINARY_PACKED/);
+  }
+  for (const name of ['symbol', 'exchange', 'side']) {
+    assert.match(String(of(name)?.encodings), /DICTIONARY/);
+  }
+  for (const name of ['symbol', 'timestamp', 'price', 'platform_sequence']) {
+    assert.equal(of(name)?.bounded, true, name);
+  }
+  assert.ok(columns.every((column) => column.compression === 'ZSTD'));
+});
+
+test('an hour with more rows than a file may have becomes several, each sorted', async () => {
+  const rows = ROWS_PER_FILE_MAX + 1;
+  const batch = marketTrades(rows, 3, MIDNIGHT_US);
+  const market = new TradeEncoder(BENCH_INSTRUMENTS, { lakeDir, disk: lakeDisk });
+  const { memory, capacity } = batch;
+  const job = { kind: 'trades', table: 'many', name: 'many', memory, capacity, rows } as const;
+  const files = market.run(job);
+  assert.deepEqual(
+    files.map((file) => [file.path.split('/').at(-1), file.rows]),
+    [
+      ['many-0.parquet', ROWS_PER_FILE_MAX / 2],
+      ['many-1.parquet', ROWS_PER_FILE_MAX / 2 + 1],
+    ],
+  );
+  const paths = files.map((file) => `'${join(lakeDir, file.path)}'`);
+  const [checks] = await query(
+    `WITH stored AS (
+       SELECT *, split_part(trade_id, '-', 2)::BIGINT AS id, filename,
+         lag(symbol) OVER w AS before_symbol, lag(timestamp) OVER w AS before_time,
+         lag(split_part(trade_id, '-', 2)::BIGINT) OVER w AS before_id
+       FROM read_parquet([${paths}], hive_partitioning=false, filename=true, file_row_number=true)
+       WINDOW w AS (ORDER BY filename, file_row_number))
+     SELECT count(DISTINCT message_id)::INT AS distinct_ids, count(*)::INT AS stored,
+       count(*) FILTER (before_symbol IS NOT NULL
+         AND (before_symbol, before_time, before_id) > (symbol, timestamp, id))::INT AS unsorted
+     FROM stored`,
+  );
+  assert.deepEqual(checks, { distinct_ids: rows, stored: rows, unsorted: 0 });
+});

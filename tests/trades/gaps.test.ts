@@ -1,0 +1,35 @@
+/** Gaps are exactly the ids missing between the first and the last one seen. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { gapsOf, gapTotals } from '#src/trades/gaps';
+import { IntervalSet } from '#src/trades/interval-set';
+
+const BASE = 348_656_870;
+
+test('gaps list every missing id once, with the times around it', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 80 }), (offsets) => {
+      const set = new IntervalSet();
+      const timeOf = new Map<number, number>();
+      for (const [step, offset] of offsets.entries()) {
+        if (set.add(BASE + offset, 1000 - step)) timeOf.set(BASE + offset, 1000 - step);
+      }
+      const missing: number[] = [];
+      for (let id = Math.min(...timeOf.keys()); id <= Math.max(...timeOf.keys()); id++) {
+        if (!timeOf.has(id)) missing.push(id);
+      }
+      const gaps = gapsOf(set);
+      const listed = gaps.flatMap((gap) =>
+        Array.from({ length: gap.count }, (_, i) => gap.fromId + i),
+      );
+      assert.deepEqual(listed, missing);
+      for (const gap of gaps) {
+        assert.equal(gap.toId, gap.fromId + gap.count - 1);
+        assert.equal(gap.afterUs, timeOf.get(gap.fromId - 1));
+        assert.equal(gap.beforeUs, timeOf.get(gap.toId + 1));
+      }
+      assert.deepEqual(gapTotals(set), { gaps: gaps.length, missing: missing.length });
+    }),
+  );
+});
