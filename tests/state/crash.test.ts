@@ -25,7 +25,8 @@ async function runAndKill(directory: string, delayMs: number | 'at once'): Promi
   });
   let printed = '';
   let timer: NodeJS.Timeout | undefined;
-  if (delayMs === 'at once') timer = setTimeout(() => child.kill('SIGKILL'), 50 + 60 * Math.random());
+  if (delayMs === 'at once')
+    timer = setTimeout(() => child.kill('SIGKILL'), 50 + 60 * Math.random());
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     printed += text;
     if (delayMs !== 'at once') timer ??= setTimeout(() => child.kill('SIGKILL'), delayMs);
