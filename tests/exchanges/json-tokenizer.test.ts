@@ -60,6 +60,15 @@ function depth(of: unknown): number {
   return 1 + Math.max(0, ...Object.values(of).map(depth));
 }
 
+/** Unpaired surrogates, which JSON allows and UTF-8 does not, as what the decoder above makes of
+ * the three bytes each of them becomes. */
+function asDecoded(of: unknown): unknown {
+  if (typeof of === 'string') return of.replace(/\p{Surrogate}/gu, '\ufffd\ufffd\ufffd');
+  if (Array.isArray(of)) return of.map(asDecoded);
+  if (typeof of !== 'object' || of === null) return of;
+  return Object.fromEntries(Object.entries(of).map((entry) => entry.map(asDecoded)));
+}
+
 /** JSON.parse behind a strict UTF-8 decoder; undefined when it is not JSON. */
 function oracle(bytes: Buffer): { value: unknown } | undefined {
   try {
@@ -102,7 +111,7 @@ test('accepts exactly what JSON.parse accepts, and reads the same value', () => 
           return;
         }
         valid++;
-        assert.deepEqual(value(0), expected.value);
+        assert.deepEqual(value(0), asDecoded(expected.value));
       },
     ),
     { numRuns: 20_000 },
