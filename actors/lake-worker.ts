@@ -3,14 +3,14 @@
  * nothing between jobs but memory to reuse.
  */
 import { workerData } from 'node:worker_threads';
+import { nodeDisk } from '#src/base/node-disk';
 import { answerOf, type LakeAnswer } from '#src/lake/answer';
 import type { LakeJob } from '#src/lake/job';
-import { lakeDisk } from '#src/lake/lake-disk';
 import { LakeEncoder } from '#src/lake/lake-encoder';
 import type { LakeWorkerData } from '#src/lake/pool';
 
 const { lakeDir, instruments } = workerData as LakeWorkerData;
-const encoder = new LakeEncoder(instruments, { lakeDir, disk: lakeDisk });
+const encoder = new LakeEncoder(instruments, { lakeDir, disk: nodeDisk() });
 
 export default function runJob(job: LakeJob): LakeAnswer {
   return answerOf(() => encoder.run(job));

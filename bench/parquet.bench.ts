@@ -2,22 +2,19 @@
  * Trades to Parquet, all 17 columns: rows per second of CPU time and bytes a row.
  * `node dist/bench/parquet.bench.js [rows] [rounds]`
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { wasmMemory } from 'parquet-wasm';
 import { BENCH_INSTRUMENTS, marketTrades } from '#bench/trade-market';
-import type { LakeDisk } from '#src/lake/file-sink';
+import { nodeDisk } from '#src/base/node-disk';
 import { TradeEncoder } from '#src/lake/trade-encoder';
-
-const memoryDisk: LakeDisk = {
-  makeDirectory() {},
-  writeDurably() {},
-  rename() {},
-  syncDirectory() {},
-};
 
 const rows = Number(process.argv[2] ?? 262_144);
 const rounds = Number(process.argv[3] ?? 6);
 const batch = marketTrades(rows, 7, 1_751_932_800_000_000);
-const encoder = new TradeEncoder(BENCH_INSTRUMENTS, { lakeDir: '/', disk: memoryDisk });
+const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
+const encoder = new TradeEncoder(BENCH_INSTRUMENTS, { lakeDir, disk: nodeDisk() });
 const job = { kind: 'trades', table: 'gold_crypto_trades', name: 'bench' } as const;
 let best = Number.POSITIVE_INFINITY;
 let bytes = 0;
@@ -33,3 +30,4 @@ console.log(
     `wasm memory ${(wasmMemory().buffer.byteLength / 2 ** 20).toFixed(0)} MiB, ` +
     `process ${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MiB`,
 );
+rmSync(lakeDir, { recursive: true });

@@ -40,14 +40,14 @@ export function randomNumbers(seed: number): () => number {
   const s = Uint32Array.from([seed, seed ^ 0x9e3779b9, seed ^ 0x243f6a88, 0xb7e15162]);
   const rotate = (x: number, k: number): number => (x << k) | (x >>> (32 - k));
   const next = (): number => {
-    const result = Math.imul(rotate(Math.imul(s[1] as number, 5), 7), 9) >>> 0;
-    const t = (s[1] as number) << 9;
-    s[2] ^= s[0] as number;
-    s[3] ^= s[1] as number;
-    s[1] ^= s[2] as number;
-    s[0] ^= s[3] as number;
+    const result = Math.imul(rotate(Math.imul(s[1], 5), 7), 9) >>> 0;
+    const t = s[1] << 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
     s[2] ^= t;
-    s[3] = rotate(s[3] as number, 11);
+    s[3] = rotate(s[3], 11);
     return result / 2 ** 32;
   };
   for (let i = 0; i < 20; i++) next();
@@ -80,7 +80,7 @@ export function marketTrades(
       batch.instrument[row] = pair;
       storeInt64(batch.tradeId, row, ids[pair]++);
       storeInt64(batch.time, row, Math.floor(now / 1000) * 1000);
-      storeInt64(batch.price, row, Math.round((ticks[pair] as number) * market.tick * 1e8));
+      storeInt64(batch.price, row, Math.round(ticks[pair] * market.tick * 1e8));
       storeInt64(batch.quantity, row, lots * Math.round(market.lot * 1e8));
       storeInt64(batch.receiveTime, row, Math.floor(receive + fill * 15 + random() * 5));
       storeInt64(batch.sourceSequence, row, -1);

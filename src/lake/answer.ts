@@ -3,8 +3,8 @@
  * one that a person can cause travels as data and becomes a UserError again on the other side.
  * Every other error is a bug and crosses as it is.
  */
-import { type ExitCode, UserError } from '../base/errors.js';
-import type { StagedFile } from './staged-file.js';
+import { type ExitCode, UserError } from '#src/base/errors';
+import type { StagedFile } from '#src/lake/staged-file';
 
 export type LakeAnswer =
   | { readonly files: StagedFile[] }

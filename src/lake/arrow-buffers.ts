@@ -12,7 +12,7 @@ import {
   Struct,
   Utf8,
 } from 'apache-arrow';
-import { assert } from '../base/errors.js';
+import { assert } from '#src/base/errors';
 
 /** int64, timestamp: written as pairs of words (base/int64.ts). */
 export class Int64Column {
@@ -49,7 +49,7 @@ export function textData(
     length: rows,
     nullCount: 0,
     valueOffsets: offsets.subarray(0, rows + 1),
-    data: bytes.subarray(0, offsets[rows] as number),
+    data: bytes.subarray(0, offsets[rows]),
   } as never);
 }
 
@@ -57,7 +57,7 @@ export function textData(
 export function stringsData(values: readonly string[]): Data {
   const offsets = new Int32Array(values.length + 1);
   for (const [i, value] of values.entries()) {
-    offsets[i + 1] = (offsets[i] as number) + Buffer.byteLength(value);
+    offsets[i + 1] = offsets[i] + Buffer.byteLength(value);
   }
   return textData(values.length, offsets, new Uint8Array(Buffer.from(values.join(''))));
 }

@@ -23,7 +23,7 @@ import {
   Utf8,
 } from 'apache-arrow';
 import type { Column, ColumnType, TableSchema } from '#schemas/schema';
-import { assert } from '../base/errors.js';
+import { assert } from '#src/base/errors';
 
 /** A column with few distinct strings: 2 bytes a row on the way to Parquet instead of the text. */
 export type DictionaryText = Dictionary<Utf8, Int16>;

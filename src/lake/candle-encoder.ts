@@ -5,18 +5,35 @@
 import type { Data, DataType, Schema } from 'apache-arrow';
 import { CANDLE, candleTable } from '#schemas/candle';
 import type { Instrument } from '#schemas/instrument';
-import { TIMEFRAME_US, TIMEFRAMES, type Timeframe } from '#schemas/timeframe';
-import { assert } from '../base/errors.js';
-import { bigInt64, loadInt64, storeInt64 } from '../base/int64.js';
-import { CANDLE_BYTES, CANDLE_WORDS, FLAG_COMPLETE, FLAG_FINAL, WORD } from '../candles/record.js';
-import { booleansData, fixedData, Int64Column, recordBatch, stringsData } from './arrow-buffers.js';
-import { arrowSchema } from './arrow-schema.js';
-import { type FileSink, stageFile } from './file-sink.js';
-import { IpcStream } from './ipc-stream.js';
-import type { CandlesJob } from './job.js';
-import { encodeParquet, type ParquetLayout, REPEATED, STEPS } from './parquet-writer.js';
-import { dayOf, dayPartition, monthPartition } from './partition.js';
-import type { StagedFile } from './staged-file.js';
+import { TIMEFRAMES, type Timeframe } from '#schemas/timeframe';
+import { assert } from '#src/base/errors';
+import { bigInt64, storeInt64 } from '#src/base/int64';
+import { bigInt128, storeBigInt128 } from '#src/base/int128';
+import {
+  CANDLE_WORDS,
+  FLAG_COMPLETE,
+  FLAG_FINAL,
+  flagsAt,
+  numberAt,
+  recordWords,
+  timeframeAt,
+  WORD,
+  windowEndAt,
+} from '#src/candles/record';
+import {
+  booleansData,
+  fixedData,
+  Int64Column,
+  recordBatch,
+  stringsData,
+} from '#src/lake/arrow-buffers';
+import { arrowSchema } from '#src/lake/arrow-schema';
+import { type FileSink, stageFile } from '#src/lake/file-sink';
+import { IpcStream } from '#src/lake/ipc-stream';
+import type { CandlesJob } from '#src/lake/job';
+import { encodeParquet, type ParquetLayout, REPEATED, STEPS } from '#src/lake/parquet-writer';
+import { dayOf, dayPartition, monthPartition } from '#src/lake/partition';
+import type { StagedFile } from '#src/lake/staged-file';
 
 type Name = (typeof CANDLE.columns)[number]['name'];
 
@@ -56,10 +73,9 @@ export class CandleEncoder {
   }
 
   run({ timeframe, records, name }: CandlesJob): StagedFile[] {
-    const rows = records.byteLength / CANDLE_BYTES;
-    assert(Number.isInteger(rows), `${name}: ${records.byteLength} bytes are not whole candles`);
-    if (rows === 0) return [];
     const words = recordWords(records);
+    const rows = words.length / CANDLE_WORDS;
+    if (rows === 0) return [];
     const offsets = this.#sorted(words, rows);
     const partition = onlyPartition(words, offsets, timeframe, name);
     this.#ipc.begin(this.#schema);
@@ -71,9 +87,9 @@ export class CandleEncoder {
 
   /** Word offset of every record, in the order of the file. */
   #sorted(words: Int32Array, rows: number): number[] {
-    const place = (at: number): number => this.#place[words[at + WORD.instrument] as number] ?? -1;
+    const place = (at: number): number => this.#place[words[at + WORD.instrument]] ?? -1;
     return Array.from({ length: rows }, (_, i) => i * CANDLE_WORDS).sort(
-      (a, b) => place(a) - place(b) || windowStart(words, a) - windowStart(words, b),
+      (a, b) => place(a) - place(b) || startAt(words, a) - startAt(words, b),
     );
   }
 
@@ -83,12 +99,11 @@ export class CandleEncoder {
     timeframe: Timeframe,
   ): Record<Name, (type: DataType) => Data> {
     const frame = TIMEFRAMES.indexOf(timeframe);
-    const frameUs = TIMEFRAME_US[frame] as number;
     const rows = offsets.length;
     const text = (value: (instrument: Instrument) => string) => () =>
       stringsData(
         offsets.map((at) => {
-          const code = words[at + WORD.instrument] as number;
+          const code = words[at + WORD.instrument];
           const instrument = this.#instruments[code];
           assert(instrument !== undefined, `candle of unknown instrument ${code}`);
           return value(instrument);
@@ -99,7 +114,7 @@ export class CandleEncoder {
       for (const [i, at] of offsets.entries()) storeInt64(column.words, i, value(at));
       return column.data(type, rows);
     };
-    const stored = (word: number) => int64((at) => loadInt64(words, (at + word) / 2));
+    const stored = (word: number) => int64((at) => numberAt(words, at, word));
     const int32 = (value: (at: number) => number) => (type: DataType) =>
       fixedData(type, rows, Int32Array.from(offsets, value));
     const decimal = (value: (at: number) => bigint) => (type: DataType) =>
@@ -108,14 +123,14 @@ export class CandleEncoder {
     const flag = (bit: number) => (type: DataType) =>
       booleansData(
         type,
-        offsets.map((at) => (((words[at + WORD.timeframeAndFlags] as number) >>> 8) & bit) !== 0),
+        offsets.map((at) => (flagsAt(words, at) & bit) !== 0),
       );
     return {
       symbol: text((instrument) => instrument.symbol),
       exchange: text((instrument) => instrument.exchange),
       window_start: stored(WORD.windowStart),
-      window_end: int64((at) => windowStart(words, at) + frameUs),
-      window_date: int32((at) => dayOf(windowStart(words, at))),
+      window_end: int64((at) => windowEndAt(words, at)),
+      window_date: int32((at) => dayOf(startAt(words, at))),
       open_price: price(WORD.openPrice),
       high_price: price(WORD.highPrice),
       low_price: price(WORD.lowPrice),
@@ -128,7 +143,7 @@ export class CandleEncoder {
       quote_volume: decimal((at) => bigInt128(words, at + WORD.quoteVolume)),
       first_trade_id: stored(WORD.firstTradeId),
       last_trade_id: stored(WORD.lastTradeId),
-      revision: int32((at) => 1 + (words[at + WORD.late + frame] as number)),
+      revision: int32((at) => 1 + (words[at + WORD.late + frame] >>> 0)),
       is_final: flag(FLAG_FINAL),
       is_complete: flag(FLAG_COMPLETE),
     };
@@ -141,14 +156,8 @@ export function vwap(quoteVolume: bigint, volume: bigint): bigint {
   return (2n * quoteVolume + volume) / (2n * volume);
 }
 
-/** A job's bytes may lie anywhere in their buffer; words need an even place. */
-function recordWords(records: Uint8Array): Int32Array {
-  const aligned = records.byteOffset % 4 === 0 ? records : new Uint8Array(records);
-  return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
-}
-
-function windowStart(words: Int32Array, at: number): number {
-  return loadInt64(words, (at + WORD.windowStart) / 2);
+function startAt(words: Int32Array, at: number): number {
+  return numberAt(words, at, WORD.windowStart);
 }
 
 function onlyPartition(
@@ -160,9 +169,9 @@ function onlyPartition(
   const frame = TIMEFRAMES.indexOf(timeframe);
   const partitions = new Set<string>();
   for (const at of offsets) {
-    const recordFrame = (words[at + WORD.timeframeAndFlags] as number) & 0xff;
+    const recordFrame = timeframeAt(words, at);
     assert(recordFrame === frame, `${name}: timeframe ${recordFrame} in a ${timeframe} job`);
-    const day = dayOf(windowStart(words, at));
+    const day = dayOf(startAt(words, at));
     partitions.add(
       timeframe === '1d' ? monthPartition('window_month', day) : dayPartition('window_date', day),
     );
@@ -171,16 +180,9 @@ function onlyPartition(
   return [...partitions][0] as string;
 }
 
-/** Four words, low first, as in the record and in Arrow's Decimal128. */
-function bigInt128(words: Int32Array, at: number): bigint {
-  return (bigInt64(words, (at + 2) / 2) << 64n) | BigInt.asUintN(64, bigInt64(words, at / 2));
-}
-
-function decimalWords(values: readonly bigint[]): BigUint64Array {
-  const halves = new BigUint64Array(2 * values.length);
-  for (const [i, value] of values.entries()) {
-    halves[2 * i] = BigInt.asUintN(64, value);
-    halves[2 * i + 1] = BigInt.asUintN(64, value >> 64n);
-  }
-  return halves;
+/** Arrow's Decimal128. */
+function decimalWords(values: readonly bigint[]): Int32Array {
+  const words = new Int32Array(4 * values.length);
+  for (const [i, value] of values.entries()) storeBigInt128(words, 4 * i, value);
+  return words;
 }

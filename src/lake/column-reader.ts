@@ -6,9 +6,10 @@
  */
 import { type Data, type DataType, Type, type Vector } from 'apache-arrow';
 import type { Column } from '#schemas/schema';
-import { assert } from '../base/errors.js';
-import { dayText } from './partition.js';
-import { decimalText } from './row.js';
+import { formatScaled } from '#src/base/decimal';
+import { assert } from '#src/base/errors';
+import { bigInt128 } from '#src/base/int128';
+import { dayText } from '#src/lake/partition';
 
 type Read = (row: number) => unknown;
 
@@ -45,16 +46,10 @@ function valueReader(name: string, type: Column['type'], vector: Vector, values:
   }
 }
 
-/** Four words a value, low first. */
 function decimalReader(vector: Vector, words: Uint32Array): Read {
   const { scale } = vector.type as DataType & { scale: number };
-  return (row) => {
-    let unscaled = BigInt((words[4 * row + 3] as number) | 0);
-    for (let word = 2; word >= 0; word--) {
-      unscaled = (unscaled << 32n) | BigInt(words[4 * row + word] as number);
-    }
-    return decimalText(unscaled, scale);
-  };
+  const signed = new Int32Array(words.buffer, words.byteOffset, words.length);
+  return (row) => formatScaled(bigInt128(signed, 4 * row), scale);
 }
 
 /** Whether a text column's row equals `text`; compares codes where the column has a dictionary. */

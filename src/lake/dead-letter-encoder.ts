@@ -2,15 +2,21 @@
  * A DeadLettersJob to Parquet files: one per UTC day of the receive time, sorted by offset; more
  * when a day's raw records together exceed RAW_BYTES_PER_FILE_MAX.
  */
-import type { Schema } from 'apache-arrow';
+import type { Data, DataType, Schema } from 'apache-arrow';
 import { DEAD_LETTER, DEAD_LETTERS, REASONS } from '#schemas/dead-letter';
-import { assert } from '../base/errors.js';
-import { storeInt64 } from '../base/int64.js';
-import { fixedData, Int64Column, recordBatch, stringsData, textData } from './arrow-buffers.js';
-import { arrowSchema } from './arrow-schema.js';
-import { type FileSink, stageFile } from './file-sink.js';
-import { IpcStream } from './ipc-stream.js';
-import type { DeadLetterRow, DeadLettersJob } from './job.js';
+import { assert } from '#src/base/errors';
+import { storeInt64 } from '#src/base/int64';
+import {
+  fixedData,
+  Int64Column,
+  recordBatch,
+  stringsData,
+  textData,
+} from '#src/lake/arrow-buffers';
+import { arrowSchema } from '#src/lake/arrow-schema';
+import { type FileSink, stageFile } from '#src/lake/file-sink';
+import { IpcStream } from '#src/lake/ipc-stream';
+import type { DeadLetterRow, DeadLettersJob } from '#src/lake/job';
 import {
   encodeParquet,
   type ParquetLayout,
@@ -18,9 +24,9 @@ import {
   ROWS_PER_FILE_MAX,
   STEPS,
   unbounded,
-} from './parquet-writer.js';
-import { dayOf, dayPartition } from './partition.js';
-import type { StagedFile } from './staged-file.js';
+} from '#src/lake/parquet-writer';
+import { dayOf, dayPartition } from '#src/lake/partition';
+import type { StagedFile } from '#src/lake/staged-file';
 
 /** A frame has up to 4 MiB and every bad trade in it repeats it: bounds the encoder's memory. */
 const RAW_BYTES_PER_FILE_MAX = 32 * 1024 * 1024;
@@ -95,10 +101,10 @@ export class DeadLetterEncoder {
   }
 }
 
-function rawData(type: Parameters<typeof fixedData>[0], rows: readonly DeadLetterRow[]) {
+function rawData(type: DataType, rows: readonly DeadLetterRow[]): Data {
   const offsets = new Int32Array(rows.length + 1);
-  for (const [i, { raw }] of rows.entries()) offsets[i + 1] = (offsets[i] as number) + raw.length;
-  const bytes = new Uint8Array(offsets[rows.length] as number);
+  for (const [i, { raw }] of rows.entries()) offsets[i + 1] = offsets[i] + raw.length;
+  const bytes = new Uint8Array(offsets[rows.length]);
   for (const [i, { raw }] of rows.entries()) bytes.set(raw, offsets[i]);
   return textData(rows.length, offsets, bytes, type);
 }

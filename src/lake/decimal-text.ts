@@ -34,16 +34,16 @@ function writeEight(bytes: Uint8Array, at: number, value: number): number {
 
 function writeFour(bytes: Uint8Array, at: number, value: number): void {
   const from = 4 * value;
-  bytes[at] = DIGITS_4[from] as number;
-  bytes[at + 1] = DIGITS_4[from + 1] as number;
-  bytes[at + 2] = DIGITS_4[from + 2] as number;
-  bytes[at + 3] = DIGITS_4[from + 3] as number;
+  bytes[at] = DIGITS_4[from];
+  bytes[at + 1] = DIGITS_4[from + 1];
+  bytes[at + 2] = DIGITS_4[from + 2];
+  bytes[at + 3] = DIGITS_4[from + 3];
 }
 
 /** Up to four digits, without leading zeros. */
 function writeShort(bytes: Uint8Array, at: number, value: number): number {
   const digits = value < 10 ? 1 : value < 100 ? 2 : value < 1000 ? 3 : 4;
   const from = 4 * value + 4 - digits;
-  for (let i = 0; i < digits; i++) bytes[at + i] = DIGITS_4[from + i] as number;
+  for (let i = 0; i < digits; i++) bytes[at + i] = DIGITS_4[from + i];
   return at + digits;
 }

@@ -1,26 +1,17 @@
 /**
  * Puts a finished data file into the lake so that it is either there whole and durable, or not at
- * all: `<path>.tmp` is written and fsynced, renamed, and its folder fsynced. It belongs to a table
+ * all (base/disk.ts). It belongs to a table
  * only once an epoch names it; one written again by a replayed epoch takes the same name.
  */
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { EXIT, errorCode, UserError } from '../base/errors.js';
-import type { StagedFile } from './staged-file.js';
-
-/** What staging needs of the disk; each call blocks (a lake worker has nothing else to do). */
-export interface LakeDisk {
-  /** Makes the folder and its missing parents, durably. */
-  makeDirectory(path: string): void;
-  /** Creates or replaces the file, writes every byte, fsyncs. */
-  writeDurably(path: string, bytes: Uint8Array): void;
-  rename(from: string, to: string): void;
-  syncDirectory(path: string): void;
-}
+import { type Disk, makeDirectoryDurably, writeFileDurably } from '#src/base/disk';
+import { EXIT, errorCode, UserError } from '#src/base/errors';
+import type { StagedFile } from '#src/lake/staged-file';
 
 export interface FileSink {
   readonly lakeDir: string;
-  readonly disk: LakeDisk;
+  readonly disk: Disk;
 }
 
 export interface NewFile {
@@ -37,10 +28,8 @@ export function stageFile(sink: FileSink, file: NewFile): StagedFile {
   const path = `${table}/data/${partition}/${name}.parquet`;
   const target = join(sink.lakeDir, path);
   try {
-    sink.disk.makeDirectory(dirname(target));
-    sink.disk.writeDurably(`${target}.tmp`, bytes);
-    sink.disk.rename(`${target}.tmp`, target);
-    sink.disk.syncDirectory(dirname(target));
+    makeDirectoryDurably(sink.disk, dirname(target));
+    writeFileDurably(sink.disk, target, bytes);
   } catch (error) {
     if (!isDiskError(error)) throw error;
     throw new UserError(

@@ -1,6 +1,6 @@
 /** How one column of a trade file is made from a batch. */
 import type { Data } from 'apache-arrow';
-import type { TradeBatch } from '../columns/trade-batch.js';
+import type { TradeBatch } from '#src/columns/trade-batch';
 
 /** Rows gathered at a time, one Arrow record batch. */
 export const GATHER_ROWS = 8_192;

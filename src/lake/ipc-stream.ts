@@ -12,7 +12,7 @@ import {
   RecordBatchStreamWriter,
   type Schema,
 } from 'apache-arrow';
-import { assert } from '../base/errors.js';
+import { assert } from '#src/base/errors';
 
 class ReusedBytes extends AsyncByteQueue<Uint8Array> {
   #bytes = new Uint8Array(1 << 20);

@@ -1,11 +1,11 @@
 /** Any LakeJob to its staged files: one encoder per kind, made when the first such job comes. */
 import type { Instrument } from '#schemas/instrument';
-import { CandleEncoder } from './candle-encoder.js';
-import { DeadLetterEncoder } from './dead-letter-encoder.js';
-import type { FileSink } from './file-sink.js';
-import type { LakeJob } from './job.js';
-import type { StagedFile } from './staged-file.js';
-import { TradeEncoder } from './trade-encoder.js';
+import { CandleEncoder } from '#src/lake/candle-encoder';
+import { DeadLetterEncoder } from '#src/lake/dead-letter-encoder';
+import type { FileSink } from '#src/lake/file-sink';
+import type { LakeJob } from '#src/lake/job';
+import type { StagedFile } from '#src/lake/staged-file';
+import { TradeEncoder } from '#src/lake/trade-encoder';
 
 export class LakeEncoder {
   readonly #instruments: readonly Instrument[];

@@ -1,5 +1,5 @@
 /** Partition folders: UTC calendar days, months and hours of microsecond times, as text. */
-import { assert } from '../base/errors.js';
+import { assert } from '#src/base/errors';
 
 export const HOUR_US = 3_600_000_000;
 export const DAY_US = 24 * HOUR_US;

@@ -7,10 +7,10 @@
  */
 import { Piscina } from 'piscina';
 import type { Instrument } from '#schemas/instrument';
-import { assert } from '../base/errors.js';
-import { filesOf, type LakeAnswer } from './answer.js';
-import type { LakeJob } from './job.js';
-import type { StagedFile } from './staged-file.js';
+import { assert } from '#src/base/errors';
+import { filesOf, type LakeAnswer } from '#src/lake/answer';
+import type { LakeJob } from '#src/lake/job';
+import type { StagedFile } from '#src/lake/staged-file';
 
 /** What every worker is given once. */
 export interface LakeWorkerData {

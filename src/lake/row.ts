@@ -27,10 +27,3 @@ type Cell<C extends Column> = C['name'] extends 'platform_sequence'
 export type RowOf<T extends TableSchema> = {
   readonly [C in T['columns'][number] as C['name']]: Cell<C>;
 };
-
-/** `unscaled` / 10^scale with every decimal. */
-export function decimalText(unscaled: bigint, scale: number): string {
-  const digits = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0');
-  const point = digits.length - scale;
-  return `${unscaled < 0n ? '-' : ''}${digits.slice(0, point)}.${digits.slice(point)}`;
-}

@@ -12,11 +12,11 @@ import { CANDLE } from '#schemas/candle';
 import { DEAD_LETTER } from '#schemas/dead-letter';
 import type { Column, TableSchema } from '#schemas/schema';
 import { TRADE } from '#schemas/trade';
-import { EXIT, errorCode, UserError } from '../base/errors.js';
-import { columnReader, textMatcher } from './column-reader.js';
-import { isDiskError } from './file-sink.js';
-import { partitionSpan } from './partition.js';
-import type { RowOf } from './row.js';
+import { EXIT, errorCode, UserError } from '#src/base/errors';
+import { columnReader, textMatcher } from '#src/lake/column-reader';
+import { isDiskError } from '#src/lake/file-sink';
+import { partitionSpan } from '#src/lake/partition';
+import type { RowOf } from '#src/lake/row';
 
 export type TradeRow = RowOf<typeof TRADE>;
 export type CandleRow = RowOf<typeof CANDLE>;

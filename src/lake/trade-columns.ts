@@ -10,17 +10,17 @@ import type { DataType, RecordBatch, Schema } from 'apache-arrow';
 import { EXCHANGES, exchangeCode } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { SIDES, TRADE } from '#schemas/trade';
-import type { TradeBatch } from '../columns/trade-batch.js';
-import { CodedColumn, fixedData, Int64Column, structBatch } from './arrow-buffers.js';
-import { arrowSchema } from './arrow-schema.js';
-import { GATHER_ROWS, type Gather } from './gather.js';
-import type { SymbolOrder } from './trade-order.js';
+import type { TradeBatch } from '#src/columns/trade-batch';
+import { CodedColumn, fixedData, Int64Column, structBatch } from '#src/lake/arrow-buffers';
+import { arrowSchema } from '#src/lake/arrow-schema';
+import { GATHER_ROWS, type Gather } from '#src/lake/gather';
+import type { SymbolOrder } from '#src/lake/trade-order';
 import {
   gatherConditions,
   gatherMessageIds,
   gatherTradeIds,
   gatherVendorData,
-} from './trade-texts.js';
+} from '#src/lake/trade-texts';
 
 type Name = (typeof TRADE.columns)[number]['name'];
 
@@ -105,7 +105,7 @@ function gatherCoded(
   return (batch, order) => {
     const to = column.codes;
     for (let i = 0; i < order.length; i++) {
-      to[i] = codes[batch.instrument[order[i] as number] as number] as number;
+      to[i] = codes[batch.instrument[order[i]]];
     }
     return column.data(type, order.length);
   };
@@ -115,7 +115,7 @@ function gatherSide(type: DataType): Gather {
   const column = new CodedColumn(GATHER_ROWS, SIDES);
   return (batch, order) => {
     const to = column.codes;
-    for (let i = 0; i < order.length; i++) to[i] = batch.side[order[i] as number] as number;
+    for (let i = 0; i < order.length; i++) to[i] = batch.side[order[i]];
     return column.data(type, order.length);
   };
 }
@@ -130,9 +130,9 @@ function gatherInt64(type: DataType, words: (batch: TradeBatch) => Int32Array): 
 
 function copyPairs(from: Int32Array, order: Int32Array, to: Int32Array): void {
   for (let i = 0; i < order.length; i++) {
-    const row = order[i] as number;
-    to[2 * i] = from[2 * row] as number;
-    to[2 * i + 1] = from[2 * row + 1] as number;
+    const row = order[i];
+    to[2 * i] = from[2 * row];
+    to[2 * i + 1] = from[2 * row + 1];
   }
 }
 
@@ -142,9 +142,9 @@ function gatherDecimal(type: DataType, words: (batch: TradeBatch) => Int32Array)
   return (batch, order) => {
     const from = words(batch);
     for (let i = 0; i < order.length; i++) {
-      const row = order[i] as number;
-      const high = from[2 * row + 1] as number;
-      to[4 * i] = from[2 * row] as number;
+      const row = order[i];
+      const high = from[2 * row + 1];
+      to[4 * i] = from[2 * row];
       to[4 * i + 1] = high;
       to[4 * i + 2] = high >> 31;
       to[4 * i + 3] = high >> 31;
@@ -162,7 +162,7 @@ function gatherSourceSequence(type: DataType): Gather {
     valid.fill(0);
     let nulls = 0;
     for (let i = 0; i < order.length; i++) {
-      if ((column.words[2 * i + 1] as number) < 0) nulls++;
+      if (column.words[2 * i + 1] < 0) nulls++;
       else valid[i >>> 3] |= 1 << (i & 7);
     }
     return column.data(type, order.length, nulls, valid);
@@ -175,10 +175,10 @@ function gatherPlatformSequence(type: DataType): Gather {
   return (batch, order) => {
     const to = column.words;
     for (let i = 0; i < order.length; i++) {
-      const row = order[i] as number;
-      const low = batch.frameSequence[2 * row] as number;
-      const high = batch.frameSequence[2 * row + 1] as number;
-      to[2 * i] = (low << FRAME_INDEX_BITS) | (batch.frameIndex[row] as number);
+      const row = order[i];
+      const low = batch.frameSequence[2 * row];
+      const high = batch.frameSequence[2 * row + 1];
+      to[2 * i] = (low << FRAME_INDEX_BITS) | batch.frameIndex[row];
       to[2 * i + 1] = (high << FRAME_INDEX_BITS) | (low >>> lowBits);
     }
     return column.data(type, order.length);

@@ -8,12 +8,12 @@
  * last characters (DELTA_BYTE_ARRAY), and the rest repeats (dictionary).
  */
 import type { Instrument } from '#schemas/instrument';
-import { assert } from '../base/errors.js';
-import { TradeBatch } from '../columns/trade-batch.js';
-import { type FileSink, stageFile } from './file-sink.js';
-import { GATHER_ROWS } from './gather.js';
-import { IpcStream } from './ipc-stream.js';
-import type { TradesJob } from './job.js';
+import { assert } from '#src/base/errors';
+import { TradeBatch } from '#src/columns/trade-batch';
+import { type FileSink, stageFile } from '#src/lake/file-sink';
+import { GATHER_ROWS } from '#src/lake/gather';
+import { IpcStream } from '#src/lake/ipc-stream';
+import type { TradesJob } from '#src/lake/job';
 import {
   encodeParquet,
   FRONT_CODED,
@@ -22,11 +22,11 @@ import {
   ROWS_PER_FILE_MAX,
   STEPS,
   unbounded,
-} from './parquet-writer.js';
-import { hourPartition } from './partition.js';
-import type { StagedFile } from './staged-file.js';
-import { TradeColumns } from './trade-columns.js';
-import { orderTrades, SymbolOrder } from './trade-order.js';
+} from '#src/lake/parquet-writer';
+import { hourPartition } from '#src/lake/partition';
+import type { StagedFile } from '#src/lake/staged-file';
+import { TradeColumns } from '#src/lake/trade-columns';
+import { orderTrades, SymbolOrder } from '#src/lake/trade-order';
 
 const TRADE_LAYOUT: ParquetLayout = {
   columns: {

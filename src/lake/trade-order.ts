@@ -6,9 +6,9 @@
  * order but for a few, so a merge sort that takes the runs it finds is then close to linear.
  */
 import type { Instrument } from '#schemas/instrument';
-import { loadInt64 } from '../base/int64.js';
-import type { TradeBatch } from '../columns/trade-batch.js';
-import { HOUR_US } from './partition.js';
+import { loadInt64 } from '#src/base/int64';
+import type { TradeBatch } from '#src/columns/trade-batch';
+import { HOUR_US } from '#src/lake/partition';
 
 export interface HourGroup {
   /** Hours since the epoch. */
@@ -65,19 +65,19 @@ export function orderTrades(batch: TradeBatch, rows: number, symbols: SymbolOrde
       lastHour = hour;
       slot = slotOf.get(hour) as number;
     }
-    const at = slot * places + (symbols.place[batch.instrument[row] as number] as number);
+    const at = slot * places + symbols.place[batch.instrument[row]];
     bucket[row] = at;
     ends[at]++;
   }
   const starts = ends; // a bucket's count becomes its start, then, as it fills, its end
   let sum = 0;
   for (let at = 0; at < starts.length; at++) {
-    const count = starts[at] as number;
+    const count = starts[at];
     starts[at] = sum;
     sum += count;
   }
   const order = new Int32Array(rows);
-  for (let row = 0; row < rows; row++) order[starts[bucket[row] as number]++] = row;
+  for (let row = 0; row < rows; row++) order[starts[bucket[row]]++] = row;
 
   const sorter = new RunSorter(batch, order);
   const groups: HourGroup[] = [];
@@ -85,7 +85,7 @@ export function orderTrades(batch: TradeBatch, rows: number, symbols: SymbolOrde
   for (const [slot, hour] of hours.entries()) {
     let segment = first;
     for (let place = 0; place < places; place++) {
-      const end = ends[slot * places + place] as number;
+      const end = ends[slot * places + place];
       const more = symbols.symbolAtPlace[place + 1] === symbols.symbolAtPlace[place];
       if (more) continue; // the same symbol on another exchange belongs to this segment
       sorter.sort(segment, end);
@@ -125,7 +125,7 @@ class RunSorter {
     const order = this.#order;
     let runs = [first];
     for (let i = first + 1; i < end; i++) {
-      if (this.#after(order[i - 1] as number, order[i] as number)) runs.push(i);
+      if (this.#after(order[i - 1], order[i])) runs.push(i);
     }
     if (runs.length === 1) return;
     if (this.#spare.length === 0) this.#spare = new Int32Array(order.length);
@@ -134,7 +134,7 @@ class RunSorter {
     while (runs.length > 1) {
       const merged: number[] = [];
       for (let r = 0; r < runs.length; r += 2) {
-        const a = runs[r] as number;
+        const a = runs[r];
         const b = runs[r + 1] ?? end;
         this.#merge(from, to, a, b, runs[r + 2] ?? end);
         merged.push(a);
@@ -149,8 +149,8 @@ class RunSorter {
     let a = first;
     let b = middle;
     for (let at = first; at < end; at++) {
-      const takeB = a === middle || (b < end && this.#after(from[a] as number, from[b] as number));
-      to[at] = takeB ? (from[b++] as number) : (from[a++] as number);
+      const takeB = a === middle || (b < end && this.#after(from[a], from[b]));
+      to[at] = takeB ? from[b++] : from[a++];
     }
   }
 

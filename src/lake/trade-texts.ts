@@ -10,16 +10,16 @@ import {
 import { EXCHANGES } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { CONDITION_AGGREGATE, TRADE_CONDITIONS } from '#schemas/trade';
-import { loadInt64 } from '../base/int64.js';
+import { loadInt64 } from '#src/base/int64';
+import { CodedColumn, textData } from '#src/lake/arrow-buffers';
+import { DIGITS_MAX, writeDecimal } from '#src/lake/decimal-text';
+import { GATHER_ROWS, type Gather } from '#src/lake/gather';
 import {
   MESSAGE_ID_BYTES,
   MESSAGE_ID_WORDS,
   messageIdPrefix,
   writeMessageId,
-} from '../trades/message-id.js';
-import { CodedColumn, textData } from './arrow-buffers.js';
-import { DIGITS_MAX, writeDecimal } from './decimal-text.js';
-import { GATHER_ROWS, type Gather } from './gather.js';
+} from '#src/trades/message-id';
 
 export function gatherMessageIds(instruments: readonly Instrument[]): Gather {
   const prefixes: Uint32Array[] = [];
@@ -31,10 +31,10 @@ export function gatherMessageIds(instruments: readonly Instrument[]): Gather {
   const offsets = new Int32Array(GATHER_ROWS + 1).map((_, i) => MESSAGE_ID_BYTES * i);
   return (batch, order) => {
     for (let i = 0; i < order.length; i++) {
-      const row = order[i] as number;
-      const prefix = prefixes[batch.instrument[row] as number] as Uint32Array;
-      const idLow = batch.tradeId[2 * row] as number;
-      const idHigh = batch.tradeId[2 * row + 1] as number;
+      const row = order[i];
+      const prefix = prefixes[batch.instrument[row]];
+      const idLow = batch.tradeId[2 * row];
+      const idHigh = batch.tradeId[2 * row + 1];
       writeMessageId(words, MESSAGE_ID_WORDS * i, prefix, idLow, idHigh);
     }
     return textData(order.length, offsets, bytes);
@@ -53,9 +53,9 @@ export function gatherTradeIds(instruments: readonly Instrument[]): Gather {
   return (batch, order) => {
     let at = 0;
     for (let i = 0; i < order.length; i++) {
-      const row = order[i] as number;
-      const prefix = prefixes[batch.instrument[row] as number] as Uint8Array;
-      for (let k = 0; k < prefix.length; k++) bytes[at++] = prefix[k] as number;
+      const row = order[i];
+      const prefix = prefixes[batch.instrument[row]];
+      for (let k = 0; k < prefix.length; k++) bytes[at++] = prefix[k];
       at = writeDecimal(bytes, at, loadInt64(batch.tradeId, row));
       offsets[i + 1] = at;
     }
@@ -72,7 +72,7 @@ export function gatherConditions(type: DataType): Gather {
     const to = names.codes;
     let at = 0;
     for (let i = 0; i < order.length; i++) {
-      const bits = batch.condition[order[i] as number] as number;
+      const bits = batch.condition[order[i]];
       for (let code = 0; bits >>> code !== 0; code++) {
         if ((bits >>> code) & 1) to[at++] = code;
       }
@@ -103,8 +103,8 @@ export function gatherVendorData(type: DataType): Gather {
     let entries = 0;
     let at = 0;
     for (let i = 0; i < order.length; i++) {
-      const row = order[i] as number;
-      if ((batch.condition[row] as number) & CONDITION_AGGREGATE) {
+      const row = order[i];
+      if (batch.condition[row] & CONDITION_AGGREGATE) {
         at = writeDecimal(bytes, at, loadInt64(batch.firstId, row));
         valueOffsets[++entries] = at;
         at = writeDecimal(bytes, at, loadInt64(batch.lastId, row));

@@ -14,7 +14,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Exchange } from '#schemas/exchange';
-import { assert } from '../base/errors.js';
+import { assert } from '#src/base/errors';
 
 export const MESSAGE_ID_BYTES = 36;
 export const MESSAGE_ID_WORDS = MESSAGE_ID_BYTES / 4;
@@ -39,15 +39,15 @@ export function writeMessageId(
   idLow: number,
   idHigh: number,
 ): void {
-  words[at] = prefix[0] as number;
-  words[at + 1] = prefix[1] as number;
-  words[at + 2] = prefix[2] as number;
-  words[at + 3] = prefix[3] as number;
-  words[at + 4] = prefix[4] as number;
-  words[at + 5] = HEX_3_DASH[idHigh >>> 16] as number;
-  words[at + 6] = HEX_4[idHigh & 0xffff] as number;
-  words[at + 7] = HEX_4[idLow >>> 16] as number;
-  words[at + 8] = HEX_4[idLow & 0xffff] as number;
+  words[at] = prefix[0];
+  words[at + 1] = prefix[1];
+  words[at + 2] = prefix[2];
+  words[at + 3] = prefix[3];
+  words[at + 4] = prefix[4];
+  words[at + 5] = HEX_3_DASH[idHigh >>> 16];
+  words[at + 6] = HEX_4[idHigh & 0xffff];
+  words[at + 7] = HEX_4[idLow >>> 16];
+  words[at + 8] = HEX_4[idLow & 0xffff];
 }
 
 /** The same as text: for output and tests. */

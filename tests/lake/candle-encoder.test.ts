@@ -6,15 +6,15 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { CANDLE } from '#schemas/candle';
 import { TIMEFRAMES } from '#schemas/timeframe';
+import { nodeDisk } from '#src/base/node-disk';
 import { CandleEncoder, vwap } from '#src/lake/candle-encoder';
-import { lakeDisk } from '#src/lake/lake-disk';
 import { candleRecords, candleRow, candles, inCandleOrder } from '#tests/lake/candle-rows';
 import { describe, fieldIds, rowsOf } from '#tests/lake/duckdb';
 import { INSTRUMENTS, MIDNIGHT_US } from '#tests/lake/trade-rows';
 
 const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
 test.after(() => rmSync(lakeDir, { recursive: true }));
-const encoder = new CandleEncoder(INSTRUMENTS, { lakeDir, disk: lakeDisk });
+const encoder = new CandleEncoder(INSTRUMENTS, { lakeDir, disk: nodeDisk() });
 const MONTH_US = Date.UTC(2026, 10, 1) * 1000;
 const DAY_US = 86_400_000_000;
 let jobs = 0;
@@ -80,7 +80,7 @@ test('candles of two partitions or another timeframe in one job are a bug', () =
     encoder.run({ kind: 'candles', timeframe, records, name: 'wrong' });
   assert.throws(() => job(candleRecords([...today, ...tomorrow])), /several partitions/);
   assert.throws(() => job(candleRecords(today), '5m'), /timeframe 0 in a 5m job/);
-  assert.throws(() => job(candleRecords(today).subarray(1)), /not whole candles/);
+  assert.throws(() => job(candleRecords(today).subarray(1)), /no whole number of candle records/);
 });
 
 test('records that do not start on a word are read all the same', () => {

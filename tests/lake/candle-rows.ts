@@ -1,9 +1,9 @@
 /** Generated candle records and the rows they must become. */
 import fc from 'fast-check';
 import { TIMEFRAME_US, TIMEFRAMES, type Timeframe } from '#schemas/timeframe';
+import { formatScaled } from '#src/base/decimal';
 import { storeInt64 } from '#src/base/int64';
 import { CANDLE_BYTES, CANDLE_WORDS, FLAG_COMPLETE, FLAG_FINAL, WORD } from '#src/candles/record';
-import { decimalText } from '#src/lake/row';
 import { INSTRUMENTS } from '#tests/lake/trade-rows';
 
 export interface Candle {
@@ -28,7 +28,7 @@ const price = fc.oneof(
 
 /** Candles of one timeframe and one partition: distinct (instrument, window), in any order. */
 export function candles(timeframe: Timeframe, firstDayUs: number): fc.Arbitrary<Candle[]> {
-  const frameUs = TIMEFRAME_US[TIMEFRAMES.indexOf(timeframe)] as number;
+  const frameUs = TIMEFRAME_US[TIMEFRAMES.indexOf(timeframe)];
   const windows = timeframe === '1d' ? 30 : 86_400_000_000 / frameUs;
   const candle = fc
     .record({
@@ -75,7 +75,7 @@ export function candleRecords(all: readonly Candle[]): Uint8Array {
       WORD.lowPrice,
       WORD.closePrice,
     ].entries()) {
-      wide[(at + word) / 2] = c.prices[k] as bigint;
+      wide[(at + word) / 2] = c.prices[k];
     }
     storeInt64(words, (at + WORD.firstTradeId) / 2, c.firstTradeId);
     storeInt64(words, (at + WORD.lastTradeId) / 2, c.lastTradeId);
@@ -96,26 +96,26 @@ export function candleRecords(all: readonly Candle[]): Uint8Array {
 export function candleRow(c: Candle) {
   const instrument = INSTRUMENTS[c.instrument] as (typeof INSTRUMENTS)[number];
   const frame = TIMEFRAMES.indexOf(c.timeframe);
-  const [open, high, low, close] = c.prices.map((p) => decimalText(p, 8));
+  const [open, high, low, close] = c.prices.map((p) => formatScaled(p, 8));
   const whole = c.quoteVolume / c.volume;
   const half = 2n * (c.quoteVolume % c.volume) >= c.volume;
   return {
     symbol: instrument.symbol,
     exchange: instrument.exchange,
     window_start: String(c.startUs),
-    window_end: String(c.startUs + (TIMEFRAME_US[frame] as number)),
+    window_end: String(c.startUs + TIMEFRAME_US[frame]),
     window_date: new Date(c.startUs / 1000).toISOString().slice(0, 10),
     open_price: open,
     high_price: high,
     low_price: low,
     close_price: close,
-    volume: decimalText(c.volume, 8),
+    volume: formatScaled(c.volume, 8),
     trade_count: String(c.tradeCount),
-    vwap: decimalText(half ? whole + 1n : whole, 8),
-    quote_volume: decimalText(c.quoteVolume, 16),
+    vwap: formatScaled(half ? whole + 1n : whole, 8),
+    quote_volume: formatScaled(c.quoteVolume, 16),
     first_trade_id: String(c.firstTradeId),
     last_trade_id: String(c.lastTradeId),
-    revision: 1 + (c.late[frame] as number),
+    revision: 1 + c.late[frame],
     is_final: c.final,
     is_complete: c.complete,
   };

@@ -6,15 +6,15 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { DEAD_LETTER, REASONS } from '#schemas/dead-letter';
 import { EXCHANGES } from '#schemas/exchange';
+import { nodeDisk } from '#src/base/node-disk';
 import { DeadLetterEncoder } from '#src/lake/dead-letter-encoder';
 import type { DeadLetterRow } from '#src/lake/job';
-import { lakeDisk } from '#src/lake/lake-disk';
 import { describe, fieldIds, rowsOf } from '#tests/lake/duckdb';
 import { MIDNIGHT_US } from '#tests/lake/trade-rows';
 
 const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
 test.after(() => rmSync(lakeDir, { recursive: true }));
-const encoder = new DeadLetterEncoder({ lakeDir, disk: lakeDisk });
+const encoder = new DeadLetterEncoder({ lakeDir, disk: nodeDisk() });
 const DAY_US = 86_400_000_000;
 
 const letter: fc.Arbitrary<DeadLetterRow> = fc.record({

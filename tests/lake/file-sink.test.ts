@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
+import type { Disk } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
-import { type LakeDisk, stageFile } from '#src/lake/file-sink';
+import { nodeDisk } from '#src/base/node-disk';
+import { stageFile } from '#src/lake/file-sink';
 
 const file = {
   table: 'gold_crypto_trades',
@@ -10,59 +16,77 @@ const file = {
   rows: 1,
   bytes: Uint8Array.of(1, 2, 3),
 };
-const folder = '/lake/gold_crypto_trades/data/exchange_date=2026-11-23/exchange_hour=04';
+const path = `gold_crypto_trades/data/${file.partition}/gold-0-7.parquet`;
 
-function recordingDisk(fail: (call: string) => boolean = () => false) {
+/** The machine's disk, whose calls are listed and the one chosen fails. */
+function watchedDisk(failing?: keyof Disk, error: object = { code: 'ENOSPC' }) {
   const calls: string[] = [];
-  const call = (name: string): void => {
-    calls.push(name);
-    if (fail(name)) throw Object.assign(new Error(name), { code: 'ENOSPC' });
-  };
-  const disk: LakeDisk = {
-    makeDirectory: (path) => call(`mkdir ${path}`),
-    writeDurably: (path, bytes) => call(`write ${path} ${bytes.length}`),
-    rename: (from, to) => call(`rename ${from} ${to}`),
-    syncDirectory: (path) => call(`sync ${path}`),
-  };
+  const disk = new Proxy(nodeDisk(), {
+    get(real, name: keyof Disk) {
+      return (...args: never[]) => {
+        calls.push(name);
+        if (name === failing) throw Object.assign(new Error(`${name} failed`), error);
+        return (real[name] as (...args: never[]) => unknown)(...args);
+      };
+    },
+  });
   return { disk, calls };
 }
 
-test('a file appears under its name only when it is whole and durable', () => {
-  const { disk, calls } = recordingDisk();
-  const staged = stageFile({ lakeDir: '/lake', disk }, file);
-  const target = `${folder}/gold-0-7.parquet`;
-  assert.deepEqual(calls, [
-    `mkdir ${folder}`,
-    `write ${target}.tmp 3`,
-    `rename ${target}.tmp ${target}`,
-    `sync ${folder}`,
-  ]);
-  assert.deepEqual(staged, {
+function newLake(t: { after(remove: () => void): void }): string {
+  const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
+  t.after(() => rmSync(lakeDir, { recursive: true }));
+  return lakeDir;
+}
+
+test('a file appears under its name only when it is whole and durable', (t) => {
+  const lakeDir = newLake(t);
+  const { disk, calls } = watchedDisk();
+  assert.deepEqual(stageFile({ lakeDir, disk }, file), {
     table: file.table,
     partition: file.partition,
-    path: `gold_crypto_trades/data/${file.partition}/gold-0-7.parquet`,
+    path,
     rows: 1,
     bytes: 3,
-    sha256: '039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81',
+    sha256: createHash('sha256').update(file.bytes).digest('hex'),
   });
+  assert.deepEqual(readFileSync(join(lakeDir, path)), Buffer.from(file.bytes));
+  assert.deepEqual(calls.slice(calls.indexOf('open')), [
+    'open',
+    'write',
+    'fsync',
+    'close',
+    'rename',
+    'syncDirectory',
+  ]);
 });
 
-test('whichever call the disk fails, the error names the file and nothing later is tried', () => {
-  for (const name of ['mkdir', 'write', 'rename', 'sync']) {
-    const { disk, calls } = recordingDisk((call) => call.startsWith(name));
+test('whichever call the disk fails, the error names the file and it does not half appear', (t) => {
+  for (const failing of ['mkdir', 'open', 'write', 'fsync', 'rename'] as const) {
+    const lakeDir = newLake(t);
+    const { disk } = watchedDisk(failing);
     assert.throws(
-      () => stageFile({ lakeDir: '/lake', disk }, file),
+      () => stageFile({ lakeDir, disk }, file),
       (error) =>
         error instanceof UserError &&
         error.exitCode === EXIT.io &&
         /gold-0-7\.parquet \(ENOSPC\)/.test(error.message),
+      failing,
     );
-    assert.ok(calls.at(-1)?.startsWith(name));
+    const folder = join(lakeDir, dirname(path));
+    assert.deepEqual(existsSync(folder) ? readdirSync(folder) : [], []);
   }
 });
 
-test('a bug is not taken for a disk error', () => {
-  const { disk } = recordingDisk();
-  const broken = { ...disk, rename: () => assert.fail('a bug') };
-  assert.throws(() => stageFile({ lakeDir: '/lake', disk: broken }, file), assert.AssertionError);
+test('a folder that could not be synced is an error too', (t) => {
+  const { disk } = watchedDisk('syncDirectory', { code: 'EIO' });
+  assert.throws(() => stageFile({ lakeDir: newLake(t), disk }, file), /\(EIO\)/);
+});
+
+test('a bug is not taken for a disk error', (t) => {
+  const { disk } = watchedDisk('rename', { code: 'ERR_INVALID_ARG_TYPE' });
+  assert.throws(
+    () => stageFile({ lakeDir: newLake(t), disk }, file),
+    (error) => !(error instanceof UserError),
+  );
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
 import { EXIT, UserError } from '#src/base/errors';
-import { lakeDisk } from '#src/lake/lake-disk';
+import { nodeDisk } from '#src/base/node-disk';
 import { LakeEncoder } from '#src/lake/lake-encoder';
 import { LakePool } from '#src/lake/pool';
 import { INSTRUMENTS, trade, tradesJob } from '#tests/lake/trade-rows';
@@ -22,7 +22,7 @@ function newPool(t: { after(close: () => Promise<void>): void }, lakeDir: string
 
 test('many more jobs than the queue holds all come back, each as without a thread', async (t) => {
   const pool = newPool(t, join(directory, 'pool'));
-  const here = new LakeEncoder(INSTRUMENTS, { lakeDir: join(directory, 'here'), disk: lakeDisk });
+  const here = new LakeEncoder(INSTRUMENTS, { lakeDir: join(directory, 'here'), disk: nodeDisk() });
   const jobs = Array.from({ length: 12 }, (_, k) =>
     tradesJob(fc.sample(trade, { numRuns: 3, seed: k + 1 }), `job-${k}`),
   );

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { REASONS } from '#schemas/dead-letter';
+import { readFile } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
 import { CandleEncoder } from '#src/lake/candle-encoder';
 import { DeadLetterEncoder } from '#src/lake/dead-letter-encoder';
@@ -24,25 +25,14 @@ import {
   tradeRow,
   tradesJob,
 } from '#tests/lake/trade-rows';
+import { MemoryDisk } from '#tests/support/memory-disk';
 
-/** A lake in memory: what was staged and how it is read. */
+/** A lake in memory: where files are staged and how they are read. */
 function memoryLake() {
-  const files = new Map<string, Uint8Array>();
-  const sink: FileSink = {
-    lakeDir: '/',
-    disk: {
-      makeDirectory() {},
-      writeDurably: (path, bytes) => void files.set(path, bytes),
-      rename: (from, to) => void files.set(to, files.get(from) as Uint8Array),
-      syncDirectory() {},
-    },
-  };
-  const read = (path: string): Uint8Array => {
-    const bytes = files.get(`/${path}`);
-    if (bytes) return bytes;
-    throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
-  };
-  return { files, sink, read };
+  const disk = new MemoryDisk();
+  const sink: FileSink = { lakeDir: '/lake', disk };
+  const read = (path: string): Uint8Array => readFile(disk, `/lake/${path}`);
+  return { disk, sink, read };
 }
 
 const number = (text: string | null): number | null => (text === null ? null : Number(text));
@@ -187,11 +177,11 @@ test('a damaged, missing or foreign file is refused by name', () => {
     error.message.includes(file.path) &&
     error.message.includes('bullion rebuild') &&
     what.test(error.message);
-  const bytes = lake.files.get(`/${file.path}`) as Uint8Array;
+  const bytes = lake.read(file.path);
   fc.assert(
     fc.property(fc.nat({ max: bytes.length * 8 - 1 }), (bit) => {
       const damaged = Uint8Array.from(bytes);
-      damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
+      damaged[bit >> 3] = damaged[bit >> 3] ^ (1 << (bit & 7));
       assert.throws(() => [...readTrades(() => damaged, [file])], refused(/SHA-256/));
     }),
     { numRuns: 50 },
@@ -199,7 +189,7 @@ test('a damaged, missing or foreign file is refused by name', () => {
   const { path, partition } = file;
   const foreign = () => Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
   assert.throws(() => [...readTrades(foreign, [{ path, partition }])], refused(/not a readable/));
-  lake.files.clear();
+  lake.disk.unlink(`/lake/${file.path}`);
   assert.throws(() => [...readTrades(lake.read, [file])], refused(/ENOENT/));
 });
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
 import { BENCH_INSTRUMENTS, marketTrades } from '#bench/trade-market';
-import { lakeDisk } from '#src/lake/lake-disk';
+import { bigInt64 } from '#src/base/int64';
+import { nodeDisk } from '#src/base/node-disk';
 import { ROWS_PER_FILE_MAX } from '#src/lake/parquet-writer';
 import { TradeEncoder } from '#src/lake/trade-encoder';
 import { describe, fieldIds, query, rowsOf } from '#tests/lake/duckdb';
@@ -22,7 +23,7 @@ import {
 
 const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
 test.after(() => rmSync(lakeDir, { recursive: true }));
-const encoder = new TradeEncoder(INSTRUMENTS, { lakeDir, disk: lakeDisk });
+const encoder = new TradeEncoder(INSTRUMENTS, { lakeDir, disk: nodeDisk() });
 let jobs = 0;
 
 /** The 17 columns with longs and times as text, nested ones as JSON. */
@@ -160,7 +161,7 @@ test('columns keep their compact encodings and statistics', async () => {
 test('an hour with more rows than a file may have becomes several, each sorted', async () => {
   const rows = ROWS_PER_FILE_MAX + 1;
   const batch = marketTrades(rows, 3, MIDNIGHT_US);
-  const market = new TradeEncoder(BENCH_INSTRUMENTS, { lakeDir, disk: lakeDisk });
+  const market = new TradeEncoder(BENCH_INSTRUMENTS, { lakeDir, disk: nodeDisk() });
   const { memory, capacity } = batch;
   const job = { kind: 'trades', table: 'many', name: 'many', memory, capacity, rows } as const;
   const files = market.run(job);
@@ -185,4 +186,24 @@ test('an hour with more rows than a file may have becomes several, each sorted',
      FROM stored`,
   );
   assert.deepEqual(checks, { distinct_ids: rows, stored: rows, unsorted: 0 });
+
+  // Every row in one equation: gathered in many pieces, no value may come from a neighbour.
+  const [stored] = await query(
+    `SELECT sum(split_part(trade_id, '-', 2)::HUGEINT % 1000003 * (price::DECIMAL(38, 8) * 100000000)::HUGEINT)::VARCHAR AS prices,
+       sum((quantity::DECIMAL(38, 8) * 100000000)::HUGEINT * (platform_sequence % 1000003))::VARCHAR AS quantities,
+       sum(epoch_us(timestamp)::HUGEINT * (CASE side WHEN 'BUY' THEN 1 ELSE 2 END))::VARCHAR AS times
+     FROM read_parquet([${paths}], hive_partitioning=false)`,
+  );
+  let [prices, quantities, times] = [0n, 0n, 0n];
+  for (let row = 0; row < rows; row++) {
+    const sequence = bigInt64(batch.frameSequence, row) * 131_072n;
+    prices += (bigInt64(batch.tradeId, row) % 1_000_003n) * bigInt64(batch.price, row);
+    quantities += bigInt64(batch.quantity, row) * (sequence % 1_000_003n);
+    times += bigInt64(batch.time, row) * BigInt(1 + batch.side[row]);
+  }
+  assert.deepEqual(stored, {
+    prices: String(prices),
+    quantities: String(quantities),
+    times: String(times),
+  });
 });

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import type { Instrument } from '#schemas/instrument';
 import { CONDITION_AGGREGATE, SIDES, TRADE_CONDITIONS } from '#schemas/trade';
+import { formatScaled } from '#src/base/decimal';
 import { storeInt64 } from '#src/base/int64';
 import { TradeBatch } from '#src/columns/trade-batch';
 import type { TradesJob } from '#src/lake/job';
-import { decimalText } from '#src/lake/row';
 import { messageId } from '#src/trades/message-id';
 
 /** In an order that is neither by symbol nor by exchange; BTCUSD is on two of them. */
@@ -117,10 +117,10 @@ export function tradeRow(t: Trade) {
     exchange,
     asset_class: 'crypto',
     timestamp: String(t.timeUs),
-    price: decimalText(t.price, 8),
-    quantity: decimalText(t.quantity, 8),
+    price: formatScaled(t.price, 8),
+    quantity: formatScaled(t.quantity, 8),
     currency: quoteAsset,
-    side: SIDES[t.side] as string,
+    side: SIDES[t.side],
     trade_conditions: TRADE_CONDITIONS.filter((_, bit) => (t.condition >> bit) & 1) as string[],
     source_sequence: t.sourceSequence === -1 ? null : String(t.sourceSequence),
     ingestion_timestamp: String(t.receiveUs),
