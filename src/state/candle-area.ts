@@ -48,17 +48,18 @@ export function readCandle(
   return environment.get(candleKey(AREA.candle, timeframe, instrument, windowStartUs));
 }
 
-/** Candles with fromUs <= window start < toUs, ascending. */
+/** Candles with fromUs <= window start < toUs, ascending, or newest first. */
 export function* scanCandles(
   environment: Environment,
   timeframe: number,
   instrument: number,
   fromUs: number,
   toUs: number,
+  descending: boolean,
 ): Generator<Uint8Array> {
   const start = candleKeyFrom(timeframe, instrument, fromUs);
   const end = candleKeyFrom(timeframe, instrument, toUs);
-  for (const { payload } of environment.scan(start, end)) yield payload;
+  for (const { payload } of environment.scan(start, end, { reverse: descending })) yield payload;
 }
 
 /** The last `limit` candles of an instrument, newest first. */

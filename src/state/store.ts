@@ -75,7 +75,7 @@ export class StateStore {
     const { binanceStream } = this.identity;
     if (binanceStream === kind) return;
     if (binanceStream !== undefined) {
-      const message = `The data in ${this.directory} was made from Binance ${binanceStream} streams and the configuration asks for ${kind}; their trade ids differ, so set binance.stream to ${binanceStream} or use another data directory.`;
+      const message = `The data in ${this.directory} was made from Binance ${binanceStream} streams and the configuration asks for ${kind}; their trade ids differ, so set exchanges.binance.channel to ${binanceStream} or use another data directory.`;
       throw new UserError(EXIT.config, message);
     }
     await this.#environment.write((edits) => {
@@ -154,14 +154,15 @@ export class StateStore {
     return readCandle(this.#environment, timeframe, instrument, windowStartUs);
   }
 
-  /** Candle records with fromUs <= window start < toUs, ascending. Each is the caller's own. */
+  /** Candle records with fromUs <= window start < toUs, in that order. Each is the caller's own. */
   candles(
     timeframe: number,
     instrument: number,
     fromUs: number,
     toUs: number,
+    { descending = false }: { readonly descending?: boolean } = {},
   ): Generator<Uint8Array> {
-    return scanCandles(this.#environment, timeframe, instrument, fromUs, toUs);
+    return scanCandles(this.#environment, timeframe, instrument, fromUs, toUs, descending);
   }
 
   /** The last `limit` candle records, newest first. */
