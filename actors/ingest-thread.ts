@@ -12,22 +12,21 @@ import { nodeHttpGet, nodeSockets, nodeTimers } from '#src/feed/node-ports';
 import type { FeedOptions } from '#src/feed/options';
 import { LogHead } from '#src/log/log-head';
 import { LogWriter } from '#src/log/log-writer';
+import type { IngestControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import { validationDoorbell } from '#src/runtime/group-memory';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { IngestSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
-import type { IngestControl } from '#src/supervision/supervisor-tree';
 import { IntervalSet } from '#src/trades/interval-set';
 import { IngestActor } from './ingest.js';
-import type { StartedActor } from './thread.js';
 
 const HEARTBEAT_MS = 250;
 
 export async function start(
   spec: IngestSpec,
   line: Remote<SupervisorLine>,
-): Promise<StartedActor & { readonly control: IngestControl }> {
+): Promise<StartedActor<IngestControl>> {
   const { exchange, key, config, paths } = spec;
   const instruments = spec.instruments.filter((instrument) => instrument.exchange === exchange);
   const store = await StateStore.open(paths.state, { readOnly: true });
