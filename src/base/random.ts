@@ -24,7 +24,7 @@ export class Random {
 
   /** `seed` is any integer; its low 53 bits count. */
   constructor(seed: number) {
-    const low = seed % TWO_32 | 0;
+    const low = (seed % TWO_32) | 0;
     const high = Math.floor(seed / TWO_32) | 0;
     this.#seed = mix32(low, high);
     this.#a = mix32(this.#seed, 1) | 0;

@@ -81,6 +81,8 @@ export class CandleBook {
   readonly #touched: number[][] = TIMEFRAMES.map(() => []);
   /** Slots to look at when publishing. */
   #watched: number[] = [];
+  /** Whether anybody publishes: then a candle stays until it has been. */
+  #isPublished = false;
   #collects = 0;
   #commits = 0;
 
@@ -223,6 +225,7 @@ export class CandleBook {
 
   /** Shows readers every candle touched, or become final or complete, since the last call. */
   publish(live: LiveCandlesWriter): void {
+    this.#isPublished = true;
     this.#rollUp();
     const { state, words } = this.#candles.slots;
     let kept = 0;
@@ -332,8 +335,9 @@ export class CandleBook {
   #isForgettable(slot: number): boolean {
     this.#refreshFlags(slot);
     const slots = this.#candles.slots;
+    const pending = TOUCHED | CHANGED | (this.#isPublished ? UNPUBLISHED : 0);
     return (
-      (slots.state[slot] & (TOUCHED | CHANGED)) === 0 &&
+      (slots.state[slot] & pending) === 0 &&
       slots.collectedIn[slot] <= this.#commits &&
       this.#isSettled(slots.words, slots.candle(slot))
     );

@@ -65,9 +65,9 @@ export function optionalExchange({ values }: Arguments, usage: string): Exchange
   throw usageError(`--exchange ${text} is not one of ${names}`, usage);
 }
 
-/** The output format; a table when a person looks on, unless asked otherwise. */
+/** The output format: a table unless asked otherwise; --json is one object a line. */
 export function formatArgument({ values }: Arguments, usage: string): OutputFormat {
-  if (values.json === true) return 'json';
+  if (values.json === true) return 'jsonl';
   const text = (values.format as string | undefined) ?? 'table';
   if (isOutputFormat(text)) return text;
   throw usageError(`--format ${text} is not one of ${OUTPUT_FORMATS.join(', ')}`, usage);

@@ -20,7 +20,7 @@ import { formatRows } from '#src/output/rows';
 
 const USAGE =
   'bullion candles --exchange E --symbol S --timeframe 1m|5m|15m|30m|1h|1d [--start T] [--end T] ' +
-  '[--limit N] [--format table|csv|json] [--json] [--data-dir DIR] [--config FILE]';
+  '[--limit N] [--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
 
 async function run(argv: readonly string[]): Promise<void> {
   const args = readArguments(

@@ -33,7 +33,7 @@ import { validatorOf } from '#src/trades/validator-of';
 
 const USAGE =
   'bullion dlq list|show OFFSET|replay [--exchange E] [--reason R] [--limit N] ' +
-  '[--format table|csv|json] [--json] [--data-dir DIR] [--config FILE]';
+  '[--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
 
 const COLUMNS = [
   { name: 'error_timestamp', kind: 'time' },

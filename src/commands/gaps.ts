@@ -16,7 +16,7 @@ import { gapsOf } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
 
 const USAGE =
-  'bullion gaps [--exchange E] [--symbol S] [--format table|csv|json] [--json] [--data-dir DIR] [--config FILE]';
+  'bullion gaps [--exchange E] [--symbol S] [--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
 
 const COLUMNS = [
   { name: 'exchange', kind: 'text' },

@@ -21,7 +21,7 @@ import { formatRows, type OutputColumn } from '#src/output/rows';
 import type { DataDirectory } from '#src/supervision/data-directory';
 
 const USAGE =
-  'bullion rebuild [--to DIR] [--format table|csv|json] [--json] [--data-dir DIR] [--config FILE]';
+  'bullion rebuild [--to DIR] [--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
 
 const COLUMNS = [
   { name: 'what', kind: 'text' },
@@ -110,7 +110,7 @@ function compare(
   at: (done: number) => void,
 ): Compared[] {
   const silver = EXCHANGES.map((exchange) => silverTable(exchangeKey(exchange)));
-  const parts: readonly [string, (data: DataDirectory) => Digest][] = [
+  const parts: readonly (readonly [string, (data: DataDirectory) => Digest])[] = [
     ['frames and counts', progressDigest],
     ...[...silver, GOLD_TRADES].map(
       (table) => [table, (data: DataDirectory) => tradesDigest(data, table)] as const,

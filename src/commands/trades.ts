@@ -19,7 +19,7 @@ import { isoMicros } from '#src/output/text';
 
 const USAGE =
   'bullion trades [--exchange E] [--symbol S] [--start T] [--end T] [--limit N] ' +
-  '[--format table|csv|json] [--json] [--data-dir DIR] [--config FILE]';
+  '[--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
 
 const COLUMNS = [
   { name: 'timestamp', kind: 'time' },

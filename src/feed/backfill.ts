@@ -34,8 +34,8 @@ const TAG_BYTES_MAX = 256;
 export interface BackfillOwner {
   /** Stores a page; false when nothing can be stored now, and the range is to be kept. */
   onPage(range: IdRange, body: Uint8Array, page: PageTrades): boolean;
-  /** A range is done with: `reached` when all of it came in, else `why` says what stopped it. */
-  onRangeEnded(range: IdRange, reached: boolean, why: string): void;
+  /** A range is done with; `shortfall` says why it is not whole, or is undefined when it is. */
+  onRangeEnded(range: IdRange, shortfall: string | undefined): void;
   onRateLimited(waitMs: number, text: string): void;
 }
 
@@ -158,7 +158,7 @@ export class Backfill {
     if (next === undefined) {
       this.#onLastPage(range);
     } else if (this.#pages >= this.#limits.pagesMax) {
-      this.#end(range, false, `more than ${this.#limits.pagesMax} pages`);
+      this.#end(range, `more than ${this.#limits.pagesMax} pages`);
     } else {
       this.#failures = 0;
       this.#request = next;
@@ -168,15 +168,13 @@ export class Backfill {
 
   #onLastPage(range: IdRange): void {
     const { lo, hi } = range;
-    if (hi === Number.POSITIVE_INFINITY) {
-      const reached = this.#seenHi < lo || this.#seenLo <= lo;
-      this.#end(range, reached, 'older trades are not served');
-    } else if (this.#seenHi < hi) {
+    if (hi !== Number.POSITIVE_INFINITY && this.#seenHi < hi) {
       // The REST side lags behind the WebSocket by up to some seconds: ask the last page again.
-      this.#onFailure(range, `no trade after ${this.#seenHi} is served`);
-    } else {
-      this.#end(range, this.#seenLo <= lo, 'older trades are not served');
+      this.#onFailure(range, `no trade after ${Math.max(this.#seenHi, lo - 1)} is served`);
+      return;
     }
+    const isWhole = this.#seenLo <= lo || this.#seenHi < lo;
+    this.#end(range, isWhole ? undefined : 'older trades are not served');
   }
 
   #onRateLimit(waitMs: number, text: string): void {
@@ -187,21 +185,21 @@ export class Backfill {
   #onFailure(range: IdRange, why: string): void {
     this.#failures++;
     if (this.#failures >= this.#limits.failuresMax) {
-      this.#end(range, false, why);
+      this.#end(range, why);
       return;
     }
     const backoffMs = backoffDelayMs(this.#failures, RETRY_BACKOFF, this.#ports.random);
     this.#resumeAfter(this.#history.intervalMs + backoffMs);
   }
 
-  #end(range: IdRange, reached: boolean, why: string): void {
+  #end(range: IdRange, shortfall: string | undefined): void {
     this.#queue.shift();
     this.#request = undefined;
     this.#pages = 0;
     this.#failures = 0;
     this.#seenLo = Number.POSITIVE_INFINITY;
     this.#seenHi = -1;
-    this.#owner.onRangeEnded(range, reached, why);
+    this.#owner.onRangeEnded(range, shortfall);
     this.#resumeAfter(this.#history.intervalMs);
   }
 

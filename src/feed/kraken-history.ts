@@ -46,10 +46,9 @@ export const KRAKEN_HISTORY: TradeHistory = {
   intervalMs: 1_000,
   first: (baseUrl, range) => fromReceiveTime(baseUrl, range, 0),
   next: (baseUrl, range, page, last) => {
+    // The trade before the range is ours already, so a page without it started too late.
     const startsLate = last.lastId === -1 && (page.rows === 0 || page.firstId > range.lo);
     if (startsLate && last.stepsBack < STEPS_BACK_MAX) {
-      // An empty page of an open range is the usual answer: nothing has happened since.
-      if (page.rows === 0 && range.hi === Number.POSITIVE_INFINITY) return undefined;
       return fromReceiveTime(baseUrl, range, last.stepsBack + 1);
     }
     const isEnd = page.rows < PAGE_ROWS || page.lastId >= range.hi || page.lastId <= last.lastId;

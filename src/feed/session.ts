@@ -89,6 +89,8 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
   readonly #marks: TradeMarks;
   readonly #scanner: TradeIdScanner;
   readonly #backfill: Backfill | undefined;
+  /** Instruments with a range waiting or under way: one at a time, later suspicions wait. */
+  readonly #filling = new Set<number>();
   /** Ids up to which a range was given up: the exchange's claims below are not believed again. */
   readonly #givenUp = new Map<number, number>();
   readonly #reported = new Set<string>();
@@ -242,21 +244,25 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
     frame.set(body, tag.length);
     if (this.#sink.store(frame, KIND_REST, REST_CONNECTION) === -1) return false;
     this.#counters.backfillPages++;
-    const index = this.#index.get(this.#protocol.wireSymbol(range.symbol))!;
-    this.#marks.fill(index, page.firstId, page.lastId);
+    this.#marks.fill(this.#indexOf(range.symbol), page.firstId, page.lastId);
     return true;
   }
 
-  onRangeEnded(range: IdRange, reached: boolean, why: string): void {
+  onRangeEnded(range: IdRange, shortfall: string | undefined): void {
+    const index = this.#indexOf(range.symbol);
+    this.#filling.delete(index);
     const ids = `${range.symbol} trades ${range.lo} to ${Number.isFinite(range.hi) ? range.hi : 'now'}`;
-    if (reached) {
+    if (shortfall === undefined) {
       this.#say('info', 'backfilled', `${ids} fetched`);
       return;
     }
     this.#counters.backfillGivenUp++;
-    const index = this.#index.get(this.#protocol.wireSymbol(range.symbol))!;
     this.#givenUp.set(index, Number.isFinite(range.hi) ? range.hi : this.#marks.mark(index));
-    this.#say('warn', 'backfill_given_up', `${ids} given up: ${why}; what is missing stays a gap`);
+    this.#say(
+      'warn',
+      'backfill_given_up',
+      `${ids} given up: ${shortfall}; what is missing stays a gap`,
+    );
   }
 
   onRateLimited(waitMs: number, text: string): void {
@@ -302,8 +308,9 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
     if (backfill === undefined) return;
     this.#marks.tick();
     this.#spec.instruments.forEach(({ nativeSymbol }, index) => {
-      const range = this.#marks.take(index);
+      const range = this.#filling.has(index) ? undefined : this.#marks.take(index);
       if (range === undefined) return;
+      this.#filling.add(index);
       this.#counters.backfillRanges++;
       backfill.add({ symbol: nativeSymbol, ...range });
     });
@@ -313,8 +320,13 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
   /** The exchange says an instrument has come as far as `tradeId`. */
   #onProgress(symbol: string, tradeId: number): void {
     const index = this.#index.get(symbol);
-    if (index === undefined || tradeId <= (this.#givenUp.get(index) ?? -1)) return;
+    if (index === undefined || this.#filling.has(index)) return;
+    if (tradeId <= (this.#givenUp.get(index) ?? -1)) return;
     this.#marks.suspect(index, this.#marks.mark(index) + 1, tradeId);
+  }
+
+  #indexOf(nativeSymbol: string): number {
+    return this.#index.get(this.#protocol.wireSymbol(nativeSymbol))!;
   }
 
   #countConnected(): void {

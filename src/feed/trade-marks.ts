@@ -76,6 +76,13 @@ export class TradeMarks {
   fill(instrument: number, firstId: number, lastId: number): void {
     const mark = this.#mark[instrument] as number;
     if (firstId <= mark + 1 && lastId > mark) this.#mark[instrument] = lastId;
+    const lo = this.#lo[instrument] as number;
+    if (lo === -1) return;
+    // Suspected again while the answer was on its way.
+    if (firstId <= lo && lo <= lastId) this.#lo[instrument] = lastId + 1;
+    const hi = this.#hi[instrument] as number;
+    if (firstId <= hi && hi <= lastId) this.#hi[instrument] = firstId - 1;
+    this.#clearIfEmpty(instrument);
   }
 
   /** Marks [lo, hi] as possibly missing. Nothing happens before the first trade of an instrument. */

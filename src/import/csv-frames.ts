@@ -50,7 +50,7 @@ export class CsvFrames {
   #layout: CsvLayout | undefined;
   /** Symbol of all rows; undefined when each row names its own. */
   #symbol: Buffer | undefined;
-  /** ` trades 0 1 2 4 5\n` */
+  /** ` trades 0,1,2,4,5\n` */
   #tagEnd: Buffer = UNREADABLE;
 
   constructor(options: CsvFramesOptions) {
@@ -111,7 +111,7 @@ export class CsvFrames {
       this.#symbol = Buffer.from(symbol);
     }
     this.#layout = layout;
-    this.#tagEnd = Buffer.from(` ${kind} ${layout.columns.join(' ')}\n`);
+    this.#tagEnd = Buffer.from(` ${kind} ${layout.columns.join(',')}\n`);
     return layout;
   }
 

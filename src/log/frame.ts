@@ -5,8 +5,8 @@
  * history. `rest` and `csv` frames are tagged: the first line, up to the first newline, says what
  * the record itself does not, and the bytes after it are as received:
  *   rest: `<native symbol>\n<response body>`
- *   csv:  `<native symbol> <trades|aggTrades> <column indexes>\n<one row>`, the column indexes
- *         being those of id, price, quantity, time, is-buyer-maker (and first id, last id).
+ *   csv:  `<native symbol> <trades|aggTrades> <column indexes>\n<one row>`, the comma-separated column
+ *         indexes being those of id, price, quantity, time, is-buyer-maker (and first id, last id).
  */
 export const FRAME_KINDS = ['ws', 'rest', 'import', 'csv', 'replay'] as const;
 export type FrameKind = (typeof FRAME_KINDS)[number];

@@ -10,9 +10,8 @@
  * failed fsync, poisons the writer: from then on every call throws the same UserError, because what
  * the disk holds is no longer known. The next open (log/recovery.ts) finds out.
  */
-import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { type Disk, writeFileDurably, writeFully } from '#src/base/disk';
+import { type Disk, writeFully } from '#src/base/disk';
 import { AssertionError, assert, EXIT, errorCode, UserError } from '#src/base/errors';
 import { FRAME_BYTES_MAX } from '#src/log/frame';
 import {
@@ -22,18 +21,14 @@ import {
   BLOCK_PAYLOAD_BYTES,
   BLOCK_PAYLOAD_BYTES_MAX,
   BLOCK_SPAN_US_MAX,
-  decodeSegmentHeader,
-  encodeSegmentHeader,
   FRAME,
   FRAME_HEADER_BYTES,
-  SEGMENT_HEADER_BYTES,
   setUint53,
   viewOf,
 } from '#src/log/layout';
 import type { LogHead } from '#src/log/log-head';
+import { createSegment, type OpenSegment, resumeSegment, sealSegment } from '#src/log/open-segment';
 import { type LogRecovery, markSuspect, recoverLog } from '#src/log/recovery';
-import { hashFile, segmentPath, writeSeal } from '#src/log/segment-files';
-import type { SegmentScan } from '#src/log/segment-scan';
 
 export interface LogWriterOptions {
   readonly disk: Disk;
@@ -55,20 +50,6 @@ const SEGMENT_AGE_US_MAX = 3_600_000_000;
 
 /** Full, not broken: goes away when someone makes space. */
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-
-/** The segment that is being written. */
-interface OpenSegment {
-  readonly fd: number;
-  readonly firstSequence: number;
-  readonly tag: number;
-  /** Receive time of the first frame, us: the age counts from here. */
-  readonly createdUs: number;
-  readonly hash: Hash;
-  bytes: number;
-  frames: number;
-  /** Receive time of the first frame that is in it, us. */
-  minTimeUs: number;
-}
 
 export class LogWriter {
   /** What open found and did. */
@@ -131,7 +112,9 @@ export class LogWriter {
     this.#chain = recovered.lastCrc;
     this.#written = this.#durable = recovered.nextSequence;
     this.#lastTimeUs = this.#writtenTimeUs = recovered.maxReceiveTimeUs;
-    if (recovered.open !== undefined) this.#segment = this.#resume(recovered.open);
+    if (recovered.open !== undefined) {
+      this.#segment = resumeSegment(options.disk, options.dir, recovered.open);
+    }
     this.#publish();
   }
 
@@ -304,69 +287,24 @@ export class LogWriter {
       throw this.#poisonWith(error, 'fsync');
     }
     this.#durable = this.#written;
-    writeSeal(this.#disk, this.#dir, {
-      exchange: this.#exchange,
-      firstSequence: segment.firstSequence,
-      lastSequence: this.#written - 1,
-      frames: segment.frames,
-      bytes: segment.bytes,
-      minReceiveTimeUs: segment.minTimeUs,
-      maxReceiveTimeUs: this.#writtenTimeUs,
+    sealSegment(this.#disk, this.#dir, this.#exchange, segment, {
+      nextSequence: this.#written,
+      maxTimeUs: this.#writtenTimeUs,
       lastCrc: this.#chain,
-      sha256: segment.hash.copy().digest('hex'),
     });
-    this.#disk.close(segment.fd);
     this.#segment = undefined;
     this.#publish();
   }
 
   #create(): OpenSegment {
-    const firstSequence = this.#written;
-    const path = segmentPath(this.#dir, firstSequence);
-    const header = encodeSegmentHeader({
+    const segment = createSegment(this.#disk, this.#dir, {
       exchange: this.#exchange,
-      firstSequence,
+      firstSequence: this.#written,
       firstReceiveTimeUs: this.#blockTimeUs,
       previousCrc: this.#chain,
     });
-    writeFileDurably(this.#disk, path, header);
-    const fd = this.#disk.open(path, 'update');
-    const tag = (decodeSegmentHeader(header) as { tag: number }).tag;
-    this.#chain = tag;
-    return {
-      fd,
-      firstSequence,
-      tag,
-      createdUs: this.#blockTimeUs,
-      hash: createHash('sha256').update(header),
-      bytes: header.length,
-      frames: 0,
-      minTimeUs: this.#blockTimeUs,
-    };
-  }
-
-  /** Goes on in the segment that recovery left open. */
-  #resume(scan: SegmentScan): OpenSegment {
-    const fd = this.#disk.open(segmentPath(this.#dir, scan.segment), 'update');
-    try {
-      const header = Buffer.allocUnsafe(SEGMENT_HEADER_BYTES);
-      this.#disk.read(fd, header, 0, header.length, 0);
-      const tag = decodeSegmentHeader(header)?.tag;
-      assert(tag !== undefined, `recovery left segment ${scan.segment} without a header`);
-      return {
-        fd,
-        firstSequence: scan.segment,
-        tag,
-        createdUs: scan.firstReceiveTimeUs,
-        hash: hashFile(this.#disk, fd, scan.bytes),
-        bytes: scan.bytes,
-        frames: scan.frames,
-        minTimeUs: scan.minReceiveTimeUs,
-      };
-    } catch (error) {
-      this.#disk.close(fd);
-      throw error;
-    }
+    this.#chain = segment.tag;
+    return segment;
   }
 
   #publish(): void {

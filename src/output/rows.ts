@@ -8,11 +8,12 @@
  *          would run as a formula (it starts with = + - @, tab or CR) gets a ' in front; numbers,
  *          times and decimals never do. null is an empty field, an empty text is "".
  *   json   One array with one object a line: valid JSON as a whole and easy to cut by lines.
+ *   jsonl  One object a line and nothing else, for pipes; nothing at all where there are no rows.
  *          Decimals and times are strings, never floats; integers and booleans are JSON's own.
  */
 import { assert } from '#src/base/errors';
 
-export const OUTPUT_FORMATS = ['table', 'csv', 'json'] as const;
+export const OUTPUT_FORMATS = ['table', 'csv', 'json', 'jsonl'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 export function isOutputFormat(text: string): text is OutputFormat {
@@ -62,11 +63,19 @@ function jsonValue(value: OutputValue, column: OutputColumn): string {
   return bare ? text : JSON.stringify(text);
 }
 
+function jsonObject(columns: readonly OutputColumn[], row: OutputRow): string {
+  const fields = columns.map((c) => `${JSON.stringify(c.name)}:${jsonValue(row[c.name], c)}`);
+  return `{${fields.join(',')}}`;
+}
+
+function* jsonl(columns: readonly OutputColumn[], rows: Iterable<OutputRow>): Generator<string> {
+  for (const row of rows) yield `${jsonObject(columns, row)}\n`;
+}
+
 function* json(columns: readonly OutputColumn[], rows: Iterable<OutputRow>): Generator<string> {
   let before = '[\n';
   for (const row of rows) {
-    const fields = columns.map((c) => `${JSON.stringify(c.name)}:${jsonValue(row[c.name], c)}`);
-    yield `${before}{${fields.join(',')}}`;
+    yield `${before}${jsonObject(columns, row)}`;
     before = ',\n';
   }
   yield before === '[\n' ? '[]\n' : '\n]\n';
@@ -109,5 +118,5 @@ export function formatRows(
   columns: readonly OutputColumn[],
   rows: Iterable<OutputRow>,
 ): Generator<string> {
-  return { table, csv, json }[format](columns, rows);
+  return { table, csv, json, jsonl }[format](columns, rows);
 }

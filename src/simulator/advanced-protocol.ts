@@ -43,21 +43,32 @@ class AdvancedProtocol implements Protocol {
     try {
       request = JSON.parse(text) as typeof request;
     } catch {
-      return this.#error('malformed request');
+      this.#error('malformed request');
+      return;
     }
     const type = request?.type;
-    if (type !== 'subscribe' && type !== 'unsubscribe') return this.#error('unknown type');
+    if (type !== 'subscribe' && type !== 'unsubscribe') {
+      this.#error('unknown type');
+      return;
+    }
     if (request?.channel === 'heartbeats') {
       this.#heartbeats = type === 'subscribe';
       this.#everSubscribed = true;
-      return this.#acknowledge();
+      this.#acknowledge();
+      return;
     }
-    if (request?.channel !== 'market_trades') return this.#error('channel is not available');
+    if (request?.channel !== 'market_trades') {
+      this.#error('channel is not available');
+      return;
+    }
     const ids = request.product_ids;
     const named = Array.isArray(ids) ? ids.map((id: unknown) => this.#aliased(String(id))) : [];
     const products = named.length === 0 ? [...this.#products.keys()] : named;
     const unknown = products.find((product) => !this.#products.has(product));
-    if (unknown !== undefined) return this.#error(`${unknown} is not a valid product_id`);
+    if (unknown !== undefined) {
+      this.#error(`${unknown} is not a valid product_id`);
+      return;
+    }
     const fresh = products.filter((product) => !this.#trades.has(product));
     for (const product of products) {
       if (type === 'subscribe') this.#trades.add(product);
@@ -110,10 +121,14 @@ class AdvancedProtocol implements Protocol {
   tick(nowMs: number): void {
     const { heartbeatMs, idleCloseMs, subscribeDeadlineMs } = this.#venue.limits;
     if (!this.#everSubscribed && nowMs - this.#openedMs >= subscribeDeadlineMs) {
-      return this.#peer.close(1008, 'Subscription required');
+      this.#peer.close(1008, 'Subscription required');
+      return;
     }
     const quietMs = nowMs - Math.max(this.#openedMs, this.#peer.lastSentMs);
-    if (!this.#heartbeats && quietMs >= idleCloseMs) return this.#peer.close(1000, 'Idle');
+    if (!this.#heartbeats && quietMs >= idleCloseMs) {
+      this.#peer.close(1000, 'Idle');
+      return;
+    }
     if (!this.#heartbeats || nowMs < this.#nextHeartbeatMs) return;
     this.#nextHeartbeatMs = nowMs + heartbeatMs;
     const time = `${timeText(this.#venue.clock.nowUs()).slice(0, -1).replace('T', ' ')}000+00:00`;

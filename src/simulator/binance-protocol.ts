@@ -69,20 +69,36 @@ class BinanceProtocol implements Protocol {
     const id = rawId === undefined ? '' : `,"id":${rawId}`;
     const invalid = (what: string): void =>
       this.#peer.text(`{"code":2,"msg":"Invalid request: ${what}"${id}}`);
-    if (typeof request !== 'object' || request === null) return invalid('expected an object');
+    if (typeof request !== 'object' || request === null) {
+      invalid('expected an object');
+      return;
+    }
     const { method, params } = request as { method?: unknown; params?: unknown };
-    if (method === undefined) return invalid('missing field `method`');
-    if (rawId === undefined && 'id' in request) return invalid('invalid id');
+    if (method === undefined) {
+      invalid('missing field `method`');
+      return;
+    }
+    if (rawId === undefined && 'id' in request) {
+      invalid('invalid id');
+      return;
+    }
     switch (method) {
       case 'SUBSCRIBE':
       case 'UNSUBSCRIBE': {
         const names = Array.isArray(params) ? (params as unknown[]) : [];
-        if (!names.every((name) => typeof name === 'string')) return invalid('invalid type');
-        if (!names.every((name) => STREAM.test(name))) return invalid('invalid stream');
+        if (!names.every((name) => typeof name === 'string')) {
+          invalid('invalid type');
+          return;
+        }
+        if (!names.every((name) => STREAM.test(name))) {
+          invalid('invalid stream');
+          return;
+        }
         const added = names.filter((name) => !this.#streams.has(name)).length;
         if (method === 'SUBSCRIBE') {
           if (this.#streams.size + added > this.#venue.limits.streamsMax) {
-            return invalid('too many parameters');
+            invalid('too many parameters');
+            return;
           }
           this.#peer.text(`{"result":null${id}}`);
           this.#subscribe(names);
@@ -93,19 +109,22 @@ class BinanceProtocol implements Protocol {
         return;
       }
       case 'LIST_SUBSCRIPTIONS':
-        return this.#peer.text(`{"result":${JSON.stringify([...this.#streams])}${id}}`);
+        this.#peer.text(`{"result":${JSON.stringify([...this.#streams])}${id}}`);
+        return;
       case 'SET_PROPERTY':
       case 'GET_PROPERTY':
-        return this.#property(method, Array.isArray(params) ? params : [], id);
+        this.#property(method === 'SET_PROPERTY', Array.isArray(params) ? params : [], id);
+        return;
       default:
-        return invalid(`unknown variant \`${method}\``);
+        invalid(`unknown variant \`${method}\``);
+        return;
     }
   }
 
-  #property(method: string, params: readonly unknown[], id: string): void {
+  #property(setting: boolean, params: readonly unknown[], id: string): void {
     if (params[0] !== 'combined') {
       this.#peer.text(`{"code":0,"msg":"Unknown property"${id}}`);
-    } else if (method === 'GET_PROPERTY') {
+    } else if (!setting) {
       this.#peer.text(`{"result":${this.#combined}${id}}`);
     } else if (typeof params[1] !== 'boolean') {
       this.#peer.text(`{"code":1,"msg":"Invalid value type: expected Boolean"${id}}`);

@@ -48,15 +48,20 @@ class CoinbaseProtocol implements Protocol {
     try {
       request = JSON.parse(text) as typeof request;
     } catch {
-      return this.#error('Malformed JSON', '');
+      this.#error('Malformed JSON', '');
+      return;
     }
     const type = request?.type;
     if (type !== 'subscribe' && type !== 'unsubscribe') {
-      return this.#error(`Type has to be either subscribe or unsubscribe`, '');
+      this.#error(`Type has to be either subscribe or unsubscribe`, '');
+      return;
     }
     const failed = type === 'subscribe' ? 'Failed to subscribe' : 'Failed to unsubscribe';
     const channels = channelRequests(request!.channels, request!.product_ids);
-    if (channels.length === 0) return this.#error(failed, 'No channels provided');
+    if (channels.length === 0) {
+      this.#error(failed, 'No channels provided');
+      return;
+    }
     const fresh: string[] = [];
     for (const { name, products } of channels) {
       const problem = this.#problem(name, products);
@@ -121,7 +126,8 @@ class CoinbaseProtocol implements Protocol {
   tick(nowMs: number): void {
     const { heartbeatMs, subscribeDeadlineMs } = this.#venue.limits;
     if (!this.#everSubscribed && nowMs - this.#openedMs >= subscribeDeadlineMs) {
-      return this.#peer.close(1008, 'Subscription required');
+      this.#peer.close(1008, 'Subscription required');
+      return;
     }
     if (nowMs < this.#nextHeartbeatMs) return;
     this.#nextHeartbeatMs = nowMs + heartbeatMs;

@@ -6,7 +6,10 @@ export function decimalText(units: number | bigint, decimals: number, shown = de
   const value = BigInt(units);
   const digits = (value < 0n ? -value : value).toString().padStart(decimals + 1, '0');
   const whole = digits.slice(0, digits.length - decimals);
-  const fraction = digits.slice(digits.length - decimals).padEnd(shown, '0').slice(0, shown);
+  const fraction = digits
+    .slice(digits.length - decimals)
+    .padEnd(shown, '0')
+    .slice(0, shown);
   return `${value < 0n ? '-' : ''}${whole}${shown === 0 ? '' : `.${fraction}`}`;
 }
 

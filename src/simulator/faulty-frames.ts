@@ -7,8 +7,8 @@ import { assert } from '#src/base/errors';
 import { Random } from '#src/base/random';
 import type { Garbage } from '#src/simulator/faults';
 import {
-  FIELD_KEYS,
   type Feed,
+  FIELD_KEYS,
   type FieldKeys,
   type FrameFormat,
 } from '#src/simulator/frame-format';
@@ -170,7 +170,7 @@ function movedTime(raw: string, timeMs: number): string {
 }
 
 /** Bytes that are no message; always the dead letter `malformed_frame`. */
-export function garbageFrame(kind: Garbage, valid: string, draw: number): FaultyFrame {
+export function garbageFrame(kind: Garbage, validText: () => string, draw: number): FaultyFrame {
   const frame = (bytes: Buffer, opcode = OPCODE_TEXT): FaultyFrame => ({
     bytes,
     opcode,
@@ -179,8 +179,10 @@ export function garbageFrame(kind: Garbage, valid: string, draw: number): Faulty
     carriesTrade: false,
   });
   switch (kind) {
-    case 'truncated':
+    case 'truncated': {
+      const valid = validText();
       return frame(Buffer.from(valid.slice(0, 1 + (draw % (valid.length - 2)))));
+    }
     case 'text':
       return frame(Buffer.from('upstream connect error or disconnect/reset before headers'));
     case 'empty':
@@ -192,7 +194,7 @@ export function garbageFrame(kind: Garbage, valid: string, draw: number): Faulty
       return frame(bytes, OPCODE_BINARY);
     }
     case 'utf8': {
-      const bytes = Buffer.from(valid);
+      const bytes = Buffer.from(validText());
       bytes[bytes.length - 3] = 0xff;
       return frame(bytes);
     }

@@ -31,6 +31,13 @@ export interface Special {
   readonly draw: number;
 }
 
+/** A fault asked for, for the next message that comes; what is left open is drawn. */
+export interface ForcedFault {
+  readonly fault: MessageFault;
+  readonly reason?: ReasonName;
+  readonly garbage?: Garbage;
+}
+
 const ADVANCED_WINDOW_US = 250_000;
 
 export class FeedPlan implements OrderSink {
@@ -54,6 +61,7 @@ export class FeedPlan implements OrderSink {
   readonly #windowFirst: Float64Array;
   readonly #windowCount: Int32Array;
   #windowEndUs: number;
+  readonly #forced: ForcedFault[] = [];
   #messages = 0;
 
   constructor(
@@ -84,12 +92,18 @@ export class FeedPlan implements OrderSink {
     return this.#late.size + this.#reordered.size;
   }
 
+  /** Makes the next message without a fault of its own suffer this one, whatever the profile. */
+  force(fault: ForcedFault): void {
+    this.#forced.push(fault);
+  }
+
   order(instrument: number, firstRow: number, fills: number, timeUs: number): void {
     if (timeUs >= this.#late.nextKey || timeUs >= this.#windowEndUs) this.release(timeUs);
     const tape = this.#tapes[instrument] as Tape;
     switch (this.feed) {
       case 'kraken':
-        if (this.#anyKept(tape, firstRow, fills)) this.#message(instrument, firstRow, fills, timeUs);
+        if (this.#anyKept(tape, firstRow, fills))
+          this.#message(instrument, firstRow, fills, timeUs);
         return;
       case 'binance-aggtrade': {
         for (let a = tape.aggregateAtRow(firstRow); a < tape.aggregates; a++) {
@@ -149,13 +163,12 @@ export class FeedPlan implements OrderSink {
 
   #message(instrument: number, first: number, count: number, timeUs: number): void {
     this.#messages++;
-    if (this.#anyThreshold === 0) {
-      this.#append(instrument, first, count);
-      return;
-    }
-    const draw = this.#random.uint32();
-    if (draw >= this.#anyThreshold) this.#append(instrument, first, count);
-    else this.#faulty(this.#drawn(draw), instrument, first, count, timeUs);
+    const draw = this.#anyThreshold === 0 ? 0 : this.#random.uint32();
+    if (this.#forced.length > 0) {
+      this.#faulty(this.#forced.shift()!, instrument, first, count, timeUs);
+    } else if (draw < this.#anyThreshold) {
+      this.#faulty({ fault: this.#drawn(draw) }, instrument, first, count, timeUs);
+    } else this.#append(instrument, first, count);
     while (this.#reordered.nextKey <= this.#messages) this.#emitHeld(this.#reordered);
   }
 
@@ -164,12 +177,13 @@ export class FeedPlan implements OrderSink {
   }
 
   #faulty(
-    fault: MessageFault,
+    forced: ForcedFault,
     instrument: number,
     first: number,
     count: number,
     timeUs: number,
   ): void {
+    const { fault } = forced;
     const random = this.#random;
     const profile = this.#profile;
     const key = this.#messages + random.between(1, profile.reorderWindow);
@@ -197,20 +211,17 @@ export class FeedPlan implements OrderSink {
         return;
       default:
         this.#append(instrument, first, count);
-        this.special(fault, instrument, first);
+        this.#special(forced, instrument, first);
     }
   }
 
-  /** Adds a fault that comes besides the messages; what is left open is drawn. */
-  special(
-    fault: MessageFault,
-    instrument: number,
-    unit: number,
-    reason = this.#random.pick(this.#possibleReasons()),
-    garbage = this.#random.pick(this.#profile.garbageKinds),
-  ): void {
-    const draw = this.#random.uint32();
-    this.specials.push({ fault, instrument, unit, reason, garbage, draw });
+  /** Adds a fault that comes besides the messages. */
+  #special(forced: ForcedFault, instrument: number, unit: number): void {
+    const random = this.#random;
+    const { fault } = forced;
+    const reason = forced.reason ?? random.pick(this.#possibleReasons());
+    const garbage = forced.garbage ?? random.pick(this.#profile.garbageKinds);
+    this.specials.push({ fault, instrument, unit, reason, garbage, draw: random.uint32() });
     this.#append(-1, this.specials.length - 1, 0);
   }
 

@@ -2,8 +2,9 @@
  * How one feed spells trades. The five feeds differ in what one message holds and in its bytes, and
  * in nothing else the rest of the simulator needs to know.
  */
-import type { Exchange } from '#schemas/exchange';
+
 import type { ReasonName } from '#schemas/dead-letter';
+import type { Exchange } from '#schemas/exchange';
 import type { TextWriter } from '#src/simulator/text-writer';
 
 export const FEEDS = [

@@ -13,7 +13,7 @@ import { assert } from '#src/base/errors';
 import { ByteColumn } from '#src/simulator/column';
 import { decimalText } from '#src/simulator/decimal-text';
 import type { Garbage, MessageFault } from '#src/simulator/faults';
-import { type Feed, FEED_EXCHANGE } from '#src/simulator/frame-format';
+import { FEED_EXCHANGE, type Feed } from '#src/simulator/frame-format';
 import type { Market } from '#src/simulator/market';
 import { BUY, type Tape } from '#src/simulator/tape';
 
@@ -74,6 +74,7 @@ interface FeedRecord {
   readonly served: readonly ByteColumn[];
   readonly dropped: readonly ByteColumn[];
   sent: number;
+  rows: number;
 }
 
 export class Journal {
@@ -89,7 +90,14 @@ export class Journal {
   addFeed(feed: Feed, market: Market): void {
     assert(!this.#feeds.has(feed), `feed ${feed} is in the journal already`);
     const columns = (): ByteColumn[] => market.tapes.map(() => new ByteColumn());
-    const record = { market, sends: columns(), served: columns(), dropped: columns(), sent: 0 };
+    const record = {
+      market,
+      sends: columns(),
+      served: columns(),
+      dropped: columns(),
+      sent: 0,
+      rows: 0,
+    };
     this.#feeds.set(feed, record);
   }
 
@@ -114,12 +122,23 @@ export class Journal {
     }
     if (this.#line === undefined) return;
     const { nativeSymbol, startId } = tape.instrument;
-    const entry = { entry: 'sent', feed, connection, nativeSymbol, firstId: startId + first, count };
+    const entry = {
+      entry: 'sent',
+      feed,
+      connection,
+      nativeSymbol,
+      firstId: startId + first,
+      count,
+    };
     this.#line(`${JSON.stringify(entry)}\n`);
   }
 
+  /** A unit is about to be served in a REST answer. */
   served(feed: Feed, instrument: number, unit: number): void {
-    this.#feeds.get(feed)?.served[instrument]?.set(unit, 1);
+    const record = this.#feeds.get(feed);
+    if (record === undefined) return;
+    record.rows++;
+    record.served[instrument]!.set(unit, 1);
   }
 
   fault(fault: JournalFault): void {
@@ -150,6 +169,11 @@ export class Journal {
     return this.#record(feed).sent;
   }
 
+  /** Trades in REST answers, counting every time. */
+  servedRows(feed: Feed): number {
+    return this.#record(feed).rows;
+  }
+
   /** Every trade (on the aggTrade feed: every aggregate) still held, by instrument and id. */
   *trades(feed: Feed): Generator<JournalTrade> {
     const record = this.#record(feed);
@@ -177,7 +201,13 @@ export class Journal {
       const { nativeSymbol, id, timeUs } = trade;
       if (last?.nativeSymbol === nativeSymbol && id > last.id + 1) {
         const afterUs = last.timeUs;
-        gaps.push({ nativeSymbol, firstId: last.id + 1, lastId: id - 1, afterUs, beforeUs: timeUs });
+        gaps.push({
+          nativeSymbol,
+          firstId: last.id + 1,
+          lastId: id - 1,
+          afterUs,
+          beforeUs: timeUs,
+        });
       }
       last = trade;
     }

@@ -55,7 +55,8 @@ class KrakenProtocol implements Protocol {
     try {
       request = JSON.parse(text) as Request | null;
     } catch {
-      return this.#error('Malformed request', 'null', '', '', timeIn);
+      this.#error('Malformed request', 'null', '', '', timeIn);
+      return;
     }
     const method = JSON.stringify(request?.method ?? null);
     const id = request?.req_id === undefined ? '' : JSON.stringify(request.req_id);
@@ -63,15 +64,15 @@ class KrakenProtocol implements Protocol {
       case 'ping': {
         const reqId = id === '' ? '' : `,"req_id":${id}`;
         const timeOut = timeText(this.#venue.clock.nowUs());
-        return this.#peer.text(
-          `{"method":"pong"${reqId},"time_in":"${timeIn}","time_out":"${timeOut}"}`,
-        );
+        this.#peer.text(`{"method":"pong"${reqId},"time_in":"${timeIn}","time_out":"${timeOut}"}`);
+        return;
       }
       case 'subscribe':
       case 'unsubscribe': {
         const { channel, symbol, snapshot } = request.params ?? {};
         if (channel !== 'trade') {
-          return this.#error('Unsupported event', method, id, '', timeIn);
+          this.#error('Unsupported event', method, id, '', timeIn);
+          return;
         }
         for (const name of Array.isArray(symbol) ? (symbol as unknown[]) : [symbol]) {
           this.#change(request.method, String(name), snapshot === true, id, timeIn);
@@ -79,7 +80,8 @@ class KrakenProtocol implements Protocol {
         return;
       }
       default:
-        return this.#error('Unsupported event', method, id, '', timeIn);
+        this.#error('Unsupported event', method, id, '', timeIn);
+        return;
     }
   }
 
@@ -97,11 +99,13 @@ class KrakenProtocol implements Protocol {
     const adding = method === 'subscribe';
     if (instrument === undefined) {
       const error = `Currency pair not supported ${symbol}`;
-      return this.#error(error, quoted, id, symbol, timeIn);
+      this.#error(error, quoted, id, symbol, timeIn);
+      return;
     }
     if (wants[instrument] === (adding ? 1 : 0)) {
       const error = adding ? 'Already subscribed' : 'Subscription Not Found';
-      return this.#error(error, quoted, id, symbol, timeIn);
+      this.#error(error, quoted, id, symbol, timeIn);
+      return;
     }
     wants[instrument] = adding ? 1 : 0;
     this.#subscribed += adding ? 1 : -1;
@@ -142,7 +146,10 @@ class KrakenProtocol implements Protocol {
   tick(nowMs: number): void {
     const { heartbeatMs, idleCloseMs } = this.#venue.limits;
     if (this.#subscribed > 0) this.#idleSinceMs = nowMs;
-    else if (nowMs - this.#idleSinceMs >= idleCloseMs) return this.#peer.close(1000, 'Idle');
+    else if (nowMs - this.#idleSinceMs >= idleCloseMs) {
+      this.#peer.close(1000, 'Idle');
+      return;
+    }
     if (this.#everSubscribed && nowMs - this.#peer.lastSentMs >= heartbeatMs) {
       this.#peer.text('{"channel":"heartbeat"}');
     }

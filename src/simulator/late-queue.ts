@@ -52,7 +52,9 @@ export class LateQueue {
   #before(i: number, j: number): boolean {
     const a = this.#heap[i]!;
     const b = this.#heap[j]!;
-    return a.message.key < b.message.key || (a.message.key === b.message.key && a.arrival < b.arrival);
+    return (
+      a.message.key < b.message.key || (a.message.key === b.message.key && a.arrival < b.arrival)
+    );
   }
 
   #swap(i: number, j: number): void {

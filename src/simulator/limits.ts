@@ -42,6 +42,10 @@ export interface Limits {
   /** Messages a client may send (on Binance pings and pongs count too). */
   readonly clientMessages: Readonly<Record<Venue, RateLimit>>;
   readonly connectionAttempts: Readonly<Record<Venue, RateLimit>>;
+  /** Request weight Binance REST gives per minute; above it 429 with Retry-After. */
+  readonly restWeightPerMinute: number;
+  /** Coinbase REST; above it 429. */
+  readonly restRequests: RateLimit;
   /** A connection that leaves more than this unread is cut. */
   readonly unreadBytesMax: number;
 }
@@ -68,6 +72,8 @@ export const LIMITS: Limits = {
     COINBASE: { max: 20, windowMs: 2500 },
     ADVANCED: { max: 8, windowMs: 1000 },
   },
+  restWeightPerMinute: 6000,
+  restRequests: { max: 15, windowMs: 1000 },
   unreadBytesMax: 64 * 1024 * 1024,
 };
 

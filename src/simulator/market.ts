@@ -7,7 +7,7 @@
  */
 import type { Exchange } from '#schemas/exchange';
 import { assert } from '#src/base/errors';
-import { Random } from '#src/base/random';
+import type { Random } from '#src/base/random';
 import type { SimulatedInstrument } from '#src/simulator/instrument';
 import { BUY, SELL, Tape } from '#src/simulator/tape';
 
@@ -93,6 +93,11 @@ export class Market {
     const end = this.#trades + trades;
     while (this.#trades < end) this.#order(timeUs, sink);
     this.#nextUs = timeUs;
+  }
+
+  /** Lets the time up to `timeUs` pass without trades. */
+  skipTo(timeUs: number): void {
+    this.#nextUs = Math.max(this.#nextUs, timeUs);
   }
 
   #order(timeUs: number, sink: OrderSink): void {

@@ -22,7 +22,8 @@ import { listSegments, segmentPath } from '#src/log/segment-files';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
-import { recoverLake } from '#src/state/recovery';
+import { nodeLakeDisk } from '#src/state/lake-disk';
+import { deleteRemoved, recoverLake } from '#src/state/recovery';
 import { StateStore } from '#src/state/store';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
 
@@ -86,7 +87,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         disk,
         instruments,
         binanceStream,
-        recover: () => recoverLake({ disk, store, lakeDir: paths.lake }),
+        recover: () => recover(store, paths.lake),
         close: async () => {
           await store.close();
           await lock.release();
@@ -140,14 +141,16 @@ export async function syncBronze(
   );
 }
 
-/** Makes the last committed epoch the visible one: deletes the files it replaced. Repeatable. */
-export async function publishEpoch(data: DataDirectory, epoch: number): Promise<void> {
-  const { store, disk, paths } = data;
-  const removed = store.removedFiles().map(({ path }) => path);
-  for (const path of removed) {
-    const file = join(paths.lake, path);
-    if (disk.stat(file) !== undefined) disk.unlink(file);
-  }
-  await store.forgetRemoved(removed);
+/** Makes the last committed epoch the visible one and deletes the files it replaced. Repeatable. */
+export async function publishEpoch({ store, paths }: DataDirectory, epoch: number): Promise<void> {
   await store.markPublished(epoch);
+  await deleteRemoved({ disk: nodeLakeDisk, store, lakeDirectory: paths.lake });
+}
+
+/** Finishes what the last process left undone, and deletes files no epoch names. */
+async function recover(store: StateStore, lakeDirectory: string): Promise<void> {
+  const place = { disk: nodeLakeDisk, store, lakeDirectory };
+  const { finishPublish } = await recoverLake(place);
+  if (finishPublish) await store.markPublished(store.epoch().epoch);
+  await deleteRemoved(place);
 }

@@ -44,7 +44,16 @@ const STATUS: SystemStatus = {
       lag_ms: 0,
     },
   ],
-  actors: [{ actor: 'gold-0', state: 'running', heartbeat_age_ms: 3, restarts: 0 }],
+  actors: [
+    {
+      actor: 'gold-0',
+      state: 'running',
+      cores: [0],
+      counters: { frames: 1 },
+      heartbeat_age_ms: 3,
+      restarts: 0,
+    },
+  ],
   last_epoch: { number: 7, committed_at: '2025-03-04T00:05:00.000Z', age_ms: 1500 },
 };
 

@@ -22,7 +22,7 @@ interface MaskedTrade {
 
 const DAY = TIMEFRAME_US.length - 1;
 
-const trades = arbitraryTrades({ instruments: 1, ids: 40, trades: 40 }).map(distinct);
+const trades = arbitraryTrades(1, 40).map(distinct);
 /** Some trades of one candle, each with timeframes it is late for. */
 const masked = fc
   .tuple(trades, fc.infiniteStream(fc.integer({ min: 0, max: 63 })))

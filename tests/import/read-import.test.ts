@@ -148,35 +148,35 @@ describe('a csv file', () => {
       'TRXUSDT-trades-2025-03-04.csv',
       `${ROWS.join('\n')}\n`,
       { format: TRADES },
-      tagged('TRXUSDT trades 0 1 2 4 5', ROWS),
+      tagged('TRXUSDT trades 0,1,2,4,5', ROWS),
     ],
     [
       'an aggTrades dump',
       'TRXUSDT-aggTrades-2025-03.csv',
       AGGREGATE_ROWS.join('\n'),
       { format: AGGREGATES },
-      tagged('TRXUSDT aggTrades 0 1 2 5 6 3 4', AGGREGATE_ROWS),
+      tagged('TRXUSDT aggTrades 0,1,2,5,6,3,4', AGGREGATE_ROWS),
     ],
     [
       'CRLF, a byte order mark and empty lines',
       'BTCUSDT-trades-2025-03-05.csv',
       `\ufeff\r\n${ROWS.join('\r\n\r\n')}\r\n\r\n`,
       { format: TRADES },
-      tagged('BTCUSDT trades 0 1 2 4 5', ROWS),
+      tagged('BTCUSDT trades 0,1,2,4,5', ROWS),
     ],
     [
       "a header in the dumps' futures spelling",
       'ETHUSDT-aggTrades-2025-03-04.csv',
       'agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n1,2,3,4,5,6,true\n',
       { format: AGGREGATES },
-      ['ETHUSDT aggTrades 0 1 2 5 6 3 4\n1,2,3,4,5,6,true'],
+      ['ETHUSDT aggTrades 0,1,2,5,6,3,4\n1,2,3,4,5,6,true'],
     ],
     [
       'a header in another order, and the symbol given',
       'x.csv',
       '"time","is_buyer_maker","qty","price","id"\n1,true,3,4,5\n',
       { format: TRADES, symbol: 'ADAUSDT' },
-      ['ADAUSDT trades 4 3 2 0 1\n1,true,3,4,5'],
+      ['ADAUSDT trades 4,3,2,0,1\n1,true,3,4,5'],
     ],
     [
       "a recorder's header: each row has its own symbol",
@@ -184,8 +184,8 @@ describe('a csv file', () => {
       'TransactionTime,Symbol,TradeId,Price,Quantity,IsBuyerMarketMaker\n1,TRXUSDT,2,3,4,1\n1,"BTCUSDT",2,3,4,0\n',
       { format: TRADES },
       [
-        'TRXUSDT trades 2 3 4 0 5\n1,TRXUSDT,2,3,4,1',
-        'BTCUSDT trades 2 3 4 0 5\n1,"BTCUSDT",2,3,4,0',
+        'TRXUSDT trades 2,3,4,0,5\n1,TRXUSDT,2,3,4,1',
+        'BTCUSDT trades 2,3,4,0,5\n1,"BTCUSDT",2,3,4,0',
       ],
     ],
     [
@@ -194,10 +194,10 @@ describe('a csv file', () => {
       'id,price,qty,time,isBuyerMaker,symbol\n1,2,3,4,true\n1,2,3,4,true,\n1,2,3,4,true,A B\n1,2,3,4,true,BTCUSDT\n',
       { format: TRADES },
       [
-        '? trades 0 1 2 3 4\n1,2,3,4,true',
-        '? trades 0 1 2 3 4\n1,2,3,4,true,',
-        '? trades 0 1 2 3 4\n1,2,3,4,true,A B',
-        'BTCUSDT trades 0 1 2 3 4\n1,2,3,4,true,BTCUSDT',
+        '? trades 0,1,2,3,4\n1,2,3,4,true',
+        '? trades 0,1,2,3,4\n1,2,3,4,true,',
+        '? trades 0,1,2,3,4\n1,2,3,4,true,A B',
+        'BTCUSDT trades 0,1,2,3,4\n1,2,3,4,true,BTCUSDT',
       ],
     ],
     [
@@ -205,7 +205,7 @@ describe('a csv file', () => {
       'SOLUSDT-trades-2025-03-04.csv',
       `${ROWS[0]}\nnonsense\n,,,,,\n`,
       { format: TRADES },
-      tagged('SOLUSDT trades 0 1 2 4 5', [ROWS[0] as string, 'nonsense', ',,,,,']),
+      tagged('SOLUSDT trades 0,1,2,4,5', [ROWS[0] as string, 'nonsense', ',,,,,']),
     ],
     [
       'a header and nothing else',
@@ -241,8 +241,8 @@ describe('a csv file', () => {
     ]);
     const { frames } = await read({ path: file('two.zip', archive), format: TRADES });
     assert.deepEqual(frames, [
-      `BTCUSDT trades 0 1 2 4 5\n${ROWS[0]}`,
-      'ETHUSDT trades 0 1 2 3 4\n1,2,3,4,true',
+      `BTCUSDT trades 0,1,2,4,5\n${ROWS[0]}`,
+      'ETHUSDT trades 0,1,2,3,4\n1,2,3,4,true',
     ]);
   });
 
@@ -253,7 +253,7 @@ describe('a csv file', () => {
         const path = file('P2PUSDT-trades-2025-01.csv', [ROWS[0], ...lines].join('\n'));
         const { frames } = await read({ path, format: TRADES });
         const rows = lines.filter((text) => text !== '');
-        assert.deepEqual(frames.slice(1), tagged('P2PUSDT trades 0 1 2 4 5', rows));
+        assert.deepEqual(frames.slice(1), tagged('P2PUSDT trades 0,1,2,4,5', rows));
       }),
       { numRuns: 50 },
     );
@@ -432,7 +432,7 @@ it('the recorded TRXUSDT file gives its 10,000 rows', async (t) => {
   assert.equal(frames.length, 10_000);
   assert.deepEqual(
     frames,
-    rows.map((row) => `TRXUSDT trades 6 7 8 4 9\n${row}`),
+    rows.map((row) => `TRXUSDT trades 6,7,8,4,9\n${row}`),
   );
 });
 

@@ -1,0 +1,194 @@
+/**
+ * The LMDB environment with every value sealed: what comes out is what was put in, or a
+ * StateCorruptError. One writer (whoever holds the data directory's lock); any number of readers in
+ * other threads and processes. A write is one transaction and resolves when it is on the disk.
+ */
+import { assert } from '#src/base/errors';
+import { AreaTotals } from '#src/state/area-totals';
+import { Edits } from '#src/state/edits';
+import { AREA, AREA_COUNT, type Area, afterPrefix, areaKey } from '#src/state/keys';
+import type { Lmdb } from '#src/state/open-environment';
+import { createEnvironment, openEnvironment } from '#src/state/open-environment';
+import { sealOf, unseal } from '#src/state/sealed-value';
+import { readError, StateCorruptError, writeError } from '#src/state/state-errors';
+
+export interface Entry {
+  readonly key: Uint8Array;
+  readonly payload: Uint8Array;
+  readonly crc: number;
+}
+
+export interface ScanOptions {
+  readonly reverse?: boolean;
+  readonly limit?: number;
+}
+
+export class Environment {
+  readonly directory: string;
+  readonly #db: Lmdb;
+  #open = true;
+  /** The first failed write. An fsync error is never retried on the same file: restart instead. */
+  #failure: unknown;
+  /** Writes run one after the other: each reads what it replaces before its transaction. */
+  #lastWrite: Promise<void> = Promise.resolve();
+
+  private constructor(directory: string, db: Lmdb) {
+    this.directory = directory;
+    this.#db = db;
+  }
+
+  /** Opens an environment that exists; undefined when there is none. */
+  static open(directory: string, readOnly: boolean): Environment | undefined {
+    const db = openEnvironment(directory, readOnly);
+    return db && new Environment(directory, db);
+  }
+
+  /** Makes a new environment that holds `first`. */
+  static async create(directory: string, first: Edits): Promise<Environment> {
+    const totals = new AreaTotals();
+    for (const { key, sealed } of first) if (sealed) totals.add(key[0]!, sealOf(sealed));
+    first.put(areaKey(AREA.totals), totals.bytes());
+    return new Environment(directory, await createEnvironment(directory, first));
+  }
+
+  /** The payload under a key: the caller's own copy. */
+  get(key: Uint8Array): Uint8Array | undefined {
+    const sealed = this.#sealed(key);
+    return sealed && this.#unseal(key, sealed);
+  }
+
+  getJson(key: Uint8Array): unknown {
+    const payload = this.get(key);
+    return payload && this.#parseJson(payload);
+  }
+
+  /**
+   * Entries with start <= key < end in key order (reversed: end first), of one snapshot. Finish or
+   * leave the loop before awaiting anything: an open scan keeps LMDB from reusing pages.
+   */
+  *scan(start: Uint8Array, end: Uint8Array, options: ScanOptions = {}): Generator<Entry> {
+    assert(this.#open, 'state store is closed');
+    const { reverse = false, limit = Number.POSITIVE_INFINITY } = options;
+    // lmdb-js takes a reversed range as (start, end], so both ends are swapped and re-checked.
+    const range = reverse
+      ? { start: end, end: start, reverse, exclusiveStart: true, inclusiveEnd: true, limit }
+      : { start, end, limit };
+    try {
+      for (const { key, value } of this.#db.getRange(range)) {
+        yield { key, payload: this.#unseal(key, value), crc: sealOf(value) };
+      }
+    } catch (error) {
+      throw readError(this.directory, error);
+    }
+  }
+
+  /** Every entry of an area, in key order. Seen to its end, it is proven to be all of them. */
+  *scanArea(area: Area): Generator<Entry> {
+    const expected = this.#totals();
+    const found = new AreaTotals();
+    const start = areaKey(area);
+    for (const entry of this.scan(start, afterPrefix(start))) {
+      found.add(area, entry.crc);
+      yield entry;
+    }
+    if (!found.equals(area, expected)) {
+      const counts = `${found.count(area)} of ${expected.count(area)} records`;
+      throw new StateCorruptError(
+        this.directory,
+        `area ${area} holds ${counts} and another digest`,
+      );
+    }
+  }
+
+  *scanJson(area: Area): Generator<{ key: Uint8Array; record: unknown }> {
+    for (const { key, payload } of this.scanArea(area)) {
+      yield { key, record: this.#parseJson(payload) };
+    }
+  }
+
+  /** Records in an area. */
+  count(area: Area): number {
+    return this.#totals().count(area);
+  }
+
+  /** Reads everything; throws StateCorruptError at the first thing that is wrong. */
+  verify(): void {
+    for (let area = 1; area < AREA_COUNT; area++) {
+      if (area === AREA.totals) continue;
+      for (const _ of this.scanArea(area as Area));
+    }
+  }
+
+  /**
+   * Commits what `edit` puts together, atomically; resolves when it is on the disk. When `edit`
+   * throws nothing is written. When the disk fails, every later write fails with the same error.
+   */
+  write(edit: (edits: Edits) => void): Promise<void> {
+    const write = this.#lastWrite.then(() => this.#write(edit));
+    this.#lastWrite = write.catch(() => {});
+    return write;
+  }
+
+  async close(): Promise<void> {
+    await this.#lastWrite;
+    if (!this.#open) return;
+    this.#open = false;
+    // After a failed flush lmdb-js waits for it for ever; the process is about to end anyway.
+    if (this.#failure === undefined) await this.#db.close();
+  }
+
+  async #write(edit: (edits: Edits) => void): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const edits = new Edits();
+    this.#db.resetReadTxn();
+    edit(edits);
+    const totals = this.#totals();
+    for (const { key, sealed } of edits) {
+      const earlier = this.#sealed(key);
+      if (earlier) totals.remove(key[0]!, sealOf(earlier));
+      if (sealed) totals.add(key[0]!, sealOf(sealed));
+    }
+    edits.put(areaKey(AREA.totals), totals.bytes());
+    try {
+      // A child transaction: a plain one commits what was put before a throw.
+      await this.#db.childTransaction(() => {
+        for (const { key, sealed } of edits) {
+          if (sealed) this.#db.put(key, sealed);
+          else this.#db.remove(key);
+        }
+      });
+      await this.#db.flushed;
+    } catch (error) {
+      this.#failure = await writeError(this.directory, error);
+      throw this.#failure;
+    }
+  }
+
+  #sealed(key: Uint8Array): Uint8Array | undefined {
+    assert(this.#open, 'state store is closed');
+    try {
+      return this.#db.getBinary(key);
+    } catch (error) {
+      throw readError(this.directory, error);
+    }
+  }
+
+  #unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
+    const payload = unseal(key, sealed);
+    if (payload === undefined) {
+      const name = Buffer.from(key).toString('hex');
+      throw new StateCorruptError(this.directory, `wrong checksum under key ${name}`);
+    }
+    return payload;
+  }
+
+  #totals(): AreaTotals {
+    const bytes = this.get(areaKey(AREA.totals));
+    if (!bytes) throw new StateCorruptError(this.directory, 'its totals are missing');
+    return AreaTotals.parse(bytes);
+  }
+
+  #parseJson(payload: Uint8Array): unknown {
+    return JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString());
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The catalog of data files: which files each table is made of, and since which epoch. A file that
+ * leaves its table stays listed as removed until it is published without and gone from the disk.
+ */
+import { candleTable } from '#schemas/candle';
+import { TIMEFRAMES } from '#schemas/timeframe';
+import { assert } from '#src/base/errors';
+import type { StagedFile } from '#src/lake/staged-file';
+import type { Edits } from '#src/state/edits';
+import type { Environment } from '#src/state/environment';
+import { AREA, afterPrefix, keyText, textKey } from '#src/state/keys';
+
+export interface DataFile extends StagedFile {
+  /** The epoch that added it. */
+  readonly epoch: number;
+}
+
+export interface RemovedFile extends DataFile {
+  /** The epoch that took it out of its table. */
+  readonly removedEpoch: number;
+}
+
+const CANDLE_TABLES: ReadonlySet<string> = new Set(TIMEFRAMES.map(candleTable));
+
+function folder(table: string, partition: string | undefined): string {
+  return partition === undefined ? `${table}/data/` : `${table}/data/${partition}/`;
+}
+
+/** Live files of a table, or of one of its partitions, by path. */
+export function* scanFiles(
+  environment: Environment,
+  table: string,
+  partition?: string,
+): Generator<DataFile> {
+  const start = textKey(AREA.file, folder(table, partition));
+  for (const { key, payload } of environment.scan(start, afterPrefix(start))) {
+    yield parseFile<DataFile>(key, payload);
+  }
+}
+
+/** Every live file of every table, by path: proven to be all of them. */
+export function* scanAllFiles(environment: Environment): Generator<DataFile> {
+  for (const { key, payload } of environment.scanArea(AREA.file)) yield parseFile(key, payload);
+}
+
+/** Files out of their table and not yet forgotten. */
+export function* scanRemoved(environment: Environment): Generator<RemovedFile> {
+  for (const { key, payload } of environment.scanArea(AREA.removed)) yield parseFile(key, payload);
+}
+
+/** Adds `files` in `epoch`, each candle file in place of its partition's earlier one. */
+export function putFiles(
+  environment: Environment,
+  edits: Edits,
+  epoch: number,
+  files: readonly StagedFile[],
+  retired: readonly string[],
+): void {
+  const added = new Set<string>();
+  const replaced = new Set<string>();
+  for (const file of files) {
+    const { table, partition, path } = file;
+    assert(path.startsWith(folder(table, partition)), `${path} is outside ${table}/${partition}`);
+    const key = textKey(AREA.file, path);
+    assert(!added.has(path) && !environment.get(key), `${path} is in the catalog already`);
+    assert(!environment.get(textKey(AREA.removed, path)), `${path} was removed and comes back`);
+    added.add(path);
+    if (CANDLE_TABLES.has(table)) {
+      assert(!replaced.has(`${table} ${partition}`), `two files for ${table} ${partition}`);
+      replaced.add(`${table} ${partition}`);
+      for (const earlier of scanFiles(environment, table, partition)) retire(edits, earlier, epoch);
+    }
+    edits.put(key, fileJson({ ...file, epoch }));
+  }
+  for (const path of retired) {
+    const key = textKey(AREA.file, path);
+    const payload = environment.get(key);
+    assert(payload !== undefined && !added.has(path), `${path} is not live and cannot be retired`);
+    retire(edits, parseFile(key, payload), epoch);
+  }
+}
+
+/** Forgets removed files that are gone from the disk. */
+export function forgetFiles(edits: Edits, paths: readonly string[]): void {
+  for (const path of paths) edits.remove(textKey(AREA.removed, path));
+}
+
+function retire(edits: Edits, file: DataFile, removedEpoch: number): void {
+  edits.remove(textKey(AREA.file, file.path));
+  edits.put(textKey(AREA.removed, file.path), fileJson({ ...file, removedEpoch }));
+}
+
+/** The path is the key and not repeated in the value. */
+function fileJson(file: DataFile & { removedEpoch?: number }): Buffer {
+  const { path: _, ...rest } = file;
+  return Buffer.from(JSON.stringify(rest));
+}
+
+function parseFile<T extends DataFile>(key: Uint8Array, payload: Uint8Array): T {
+  const { buffer, byteOffset, length } = payload;
+  const rest = JSON.parse(Buffer.from(buffer, byteOffset, length).toString()) as Omit<T, 'path'>;
+  return { ...rest, path: keyText(key) } as T;
+}

@@ -1,0 +1,133 @@
+/**
+ * Opens the LMDB environment of a state directory, and makes a new one so that no crash can leave a
+ * half-made file behind: a torn LMDB file ends the process with SIGSEGV, and only files that never
+ * had a flushed commit were ever seen torn. So it is built in `<directory>.new`, committed, flushed,
+ * synced, and renamed into place.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { EXIT, errorCode, UserError } from '#src/base/errors';
+import type { Edits } from '#src/state/edits';
+import { readError, StateCorruptError } from '#src/state/state-errors';
+
+export type Lmdb = RootDatabase<Uint8Array, Uint8Array>;
+
+const DATA_FILE = 'data.mdb';
+/** Of the first meta page: the magic number, and the page size that says where the second is. */
+const MAGIC = 0xbeef_c0de;
+const MAGIC_AT = 24;
+const PAGE_SIZE_AT = 48;
+const HEADER_BYTES = 64;
+
+/**
+ * Opens an environment that exists; undefined when there is none. Throws StateCorruptError when
+ * the directory is there without the data file, or the file does not start as LMDB's does.
+ */
+export function openEnvironment(directory: string, readOnly: boolean): Lmdb | undefined {
+  const path = join(directory, DATA_FILE);
+  try {
+    checkHeader(directory, path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw diskError(directory, error);
+  }
+  return openLmdb(directory, readOnly);
+}
+
+/** Makes a new environment that holds `edits`, durable, and opens it. */
+export async function createEnvironment(directory: string, edits: Edits): Promise<Lmdb> {
+  const temporary = `${directory}.new`;
+  try {
+    rmSync(temporary, { recursive: true, force: true });
+    mkdirSync(temporary, { recursive: true, mode: 0o700 });
+    const db = openLmdb(temporary, false);
+    try {
+      await db.childTransaction(() => {
+        for (const { key, sealed } of edits) if (sealed) db.put(key, sealed);
+      });
+      await db.flushed;
+    } finally {
+      await db.close();
+    }
+    fsyncPath(join(temporary, DATA_FILE));
+    fsyncPath(temporary);
+    renameSync(temporary, directory);
+    fsyncPath(dirname(directory));
+  } catch (error) {
+    throw diskError(directory, error);
+  }
+  return openLmdb(directory, false);
+}
+
+function openLmdb(directory: string, readOnly: boolean): Lmdb {
+  const options = {
+    path: directory,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    noSubdir: false,
+    // Without it, un-flushed commits are trusted when the boot id is unchanged (a copied directory,
+    // a snapshot of a machine) and came back as wrong values.
+    safeRestore: true,
+    // With it, a failed commit also rejects a promise that nobody can reach: an unhandled rejection.
+    eventTurnBatching: false,
+    permissionsMode: 0o600,
+    readOnly,
+  } as const;
+  try {
+    return open<Uint8Array, Uint8Array>(options);
+  } catch (error) {
+    throw readError(directory, error);
+  }
+}
+
+function checkHeader(directory: string, path: string): void {
+  const damaged = (what: string): StateCorruptError => new StateCorruptError(directory, what);
+  if (!lstatSync(path).isFile()) throw damaged(`${DATA_FILE} is not a regular file`);
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const header = Buffer.alloc(HEADER_BYTES);
+    const bytes = fstatSync(fd).size;
+    const readHeader = (at: number): boolean =>
+      readSync(fd, header, 0, HEADER_BYTES, at) === HEADER_BYTES &&
+      header.readUInt32LE(MAGIC_AT) === MAGIC;
+    if (!readHeader(0)) throw damaged(`${DATA_FILE} does not start as an LMDB file`);
+    const pageBytes = header.readUInt32LE(PAGE_SIZE_AT);
+    const isPowerOfTwo = (pageBytes & (pageBytes - 1)) === 0;
+    if (!isPowerOfTwo || pageBytes < 512 || bytes < 2 * pageBytes || !readHeader(pageBytes)) {
+      throw damaged(`${DATA_FILE} has no second meta page`);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function fsyncPath(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function diskError(directory: string, error: unknown): unknown {
+  const code = errorCode(error);
+  if (error instanceof UserError || !/^E[A-Z]+$/.test(code)) return readError(directory, error);
+  if (code === 'ENOTEMPTY' || code === 'EEXIST') {
+    return new StateCorruptError(directory, `${DATA_FILE} is missing`, { cause: error });
+  }
+  const message = `The state in ${directory} cannot be opened (${(error as Error).message}); check the disk and the permissions.`;
+  return new UserError(EXIT.io, message, { cause: error });
+}

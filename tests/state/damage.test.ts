@@ -1,0 +1,152 @@
+/** Bytes that are not what was written are found: in values, in keys, by absence, by age. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import fc from 'fast-check';
+import { open as openLmdb, type RootDatabase } from 'lmdb';
+import { EXIT, UserError } from '#src/base/errors';
+import { AREA, areaKey } from '#src/state/keys';
+import { seal, unseal } from '#src/state/sealed-value';
+import { StateCorruptError } from '#src/state/state-errors';
+import { StateStore } from '#src/state/store';
+import {
+  CREATED_US,
+  epochCommit,
+  INSTRUMENTS,
+  MINUTE_US,
+  temporaryDirectory,
+} from '#tests/state/fixtures';
+
+type Raw = RootDatabase<Uint8Array, Uint8Array>;
+
+const openRaw = (directory: string): Raw =>
+  openLmdb<Uint8Array, Uint8Array>({
+    path: directory,
+    noSubdir: false,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+  });
+
+const open = (directory: string) => StateStore.open(directory, { createdUs: CREATED_US });
+
+async function filledStore(t: TestContext): Promise<string> {
+  const directory = join(temporaryDirectory(t), 'state');
+  const store = await open(directory);
+  await store.registerInstruments(INSTRUMENTS);
+  await store.fixBinanceStream('trade');
+  await store.mark('name', 'key');
+  for (const n of [1, 2, 3]) await store.commitEpoch(epochCommit(n));
+  store.verify();
+  await store.close();
+  return directory;
+}
+
+/** Changes the raw database behind the store's back. */
+async function tamper(directory: string, change: (db: Raw) => Promise<unknown>): Promise<void> {
+  const db = openRaw(directory);
+  await change(db);
+  await db.flushed;
+  await db.close();
+}
+
+/** Everything the store can be asked. */
+async function readEverything(directory: string): Promise<void> {
+  const store = await open(directory);
+  try {
+    store.instruments();
+    store.intervalSets();
+    for (const candle of store.candles(0, 0, 0, 100 * MINUTE_US)) assert.equal(candle.length, 176);
+    for (const candle of store.pendingCandles()) assert.equal(candle.length, 176);
+    store.allLivePaths();
+    store.removedFiles();
+    store.hasMark('name', 'key');
+    store.verify();
+  } finally {
+    await store.close();
+  }
+}
+
+const isDamage = (error: unknown): boolean =>
+  error instanceof StateCorruptError &&
+  error instanceof UserError &&
+  error.exitCode === EXIT.io &&
+  error.message.includes('bullion rebuild');
+
+test('a sealed value opens with its own key and bytes only', () => {
+  const bytes = fc.uint8Array({ minLength: 1, maxLength: 300 });
+  fc.assert(
+    fc.property(
+      bytes,
+      fc.uint8Array({ maxLength: 300 }),
+      fc.nat(),
+      fc.nat(7),
+      (key, payload, at, bit) => {
+        const sealed = seal(key, payload);
+        assert.deepEqual(Buffer.from(unseal(key, sealed)!), Buffer.from(payload));
+        const flipped = Buffer.from(sealed);
+        flipped[at % flipped.length]! ^= 1 << bit;
+        assert.equal(unseal(key, flipped), undefined);
+        const otherKey = Buffer.from(key);
+        otherKey[at % otherKey.length]! ^= 1 << bit;
+        assert.equal(unseal(otherKey, sealed), undefined);
+        assert.equal(unseal(key, sealed.subarray(0, at % 4)), undefined);
+      },
+    ),
+  );
+});
+
+test('one flipped bit in any value is found, and names the directory and the cure', async (t) => {
+  const directory = await filledStore(t);
+  const raw = openRaw(directory);
+  const entries = [...raw.getRange({ start: Buffer.from([0]) })];
+  await raw.close();
+  assert.ok(entries.length > 15);
+  let seed = 1;
+  for (const { key, value } of entries) {
+    seed = (seed * 48271) % 2147483647;
+    const flipped = Buffer.from(value);
+    flipped[seed % flipped.length]! ^= 1 << (seed % 8);
+    await tamper(directory, (db) => db.put(key, flipped));
+    await assert.rejects(readEverything(directory), isDamage, Buffer.from(key).toString('hex'));
+    await tamper(directory, (db) => db.put(key, Buffer.from(value)));
+  }
+  await readEverything(directory);
+});
+
+test('any record that is gone is found', async (t) => {
+  const directory = await filledStore(t);
+  const raw = openRaw(directory);
+  const entries = [...raw.getRange({ start: Buffer.from([0]) })];
+  await raw.close();
+  for (const { key, value } of entries) {
+    await tamper(directory, (db) => db.remove(key));
+    await assert.rejects(readEverything(directory), isDamage, Buffer.from(key).toString('hex'));
+    await tamper(directory, (db) => db.put(key, Buffer.from(value)));
+  }
+  await readEverything(directory);
+});
+
+test('an older version of a record, valid by itself, is found', async (t) => {
+  const directory = await filledStore(t);
+  const key = Buffer.from('\0BINANCE|BTCUSDT');
+  key[0] = AREA.intervals;
+  await tamper(directory, (db) => db.put(key, seal(key, epochCommit(2).instruments[0]!.intervals)));
+  const store = await open(directory);
+  assert.throws(() => store.intervalSets(), isDamage);
+  await store.close();
+});
+
+test('a state of a newer format is refused as a configuration error', async (t) => {
+  const directory = await filledStore(t);
+  const key = areaKey(AREA.identity);
+  const newer = Buffer.from(JSON.stringify({ format: 2, createdUs: 0 }));
+  await tamper(directory, (db) => db.put(key, seal(key, newer)));
+  await assert.rejects(
+    open(directory),
+    (error) =>
+      error instanceof UserError &&
+      !(error instanceof StateCorruptError) &&
+      error.exitCode === EXIT.config &&
+      error.message.includes('format 2'),
+  );
+});
