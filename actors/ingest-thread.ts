@@ -106,6 +106,7 @@ function feedOptions(config: Config, key: IngestSpec['key']): FeedOptions {
     url: exchange.ws_url,
     restUrl: exchange.rest_url,
     silenceMs: exchange.silence_limit_ms,
+    connectionAgeMs: exchange.connection_age_max_ms,
     backfill: exchange.backfill,
     syncIntervalMs: config.bronze.sync_interval_ms,
   };
