@@ -113,7 +113,7 @@ test('flood: dense ids at full speed, then a stop with no handle left', async ()
   await client.until(() => client.messages.length >= sends, 'all trades');
   const next = new Map<string, number>();
   for (const message of client.messages) {
-    const [{ symbol, id }] = readTrades(message.toString()) as [{ symbol: string; id: number }];
+    const { symbol, id } = readTrades(message.toString())![0]!;
     assert.equal(id, next.get(symbol) ?? id);
     next.set(symbol, id + 1);
   }
