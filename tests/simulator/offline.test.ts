@@ -125,7 +125,7 @@ for (const feed of FEEDS) {
   test(`${feed}: with every fault, sent trades, dead letters and gaps are those of the journal`, () => {
     fc.assert(
       fc.property(fc.nat(), fc.boolean(), fc.constantFrom(1, 2), (seed, backfill, connections) => {
-        const options = { seed, backfill, connections, faults: FAULTS, durationUs: 15_000_000 };
+        const options = { seed, backfill, connections, faults: FAULTS, durationUs: 10_000_000 };
         const { journal, sent, rest, notJson } = run(feed, options);
         const bad = journal.deadLetters(feed);
         // A dead letter may carry a true id: leave those out of what was read.
@@ -151,7 +151,7 @@ for (const feed of FEEDS) {
         assert.equal(notJson.length, malformed.length + control.length);
         assertGapsHold(journal, feed, sent, rest);
       }),
-      { numRuns: 6, includeErrorInReport: true },
+      { numRuns: 4, includeErrorInReport: true },
     );
   });
 
@@ -227,7 +227,7 @@ const BROKEN: Readonly<Partial<Record<ReasonName, (fields: Fields, timeUs: numbe
 
 test('every reason a feed can have is produced, and its record breaks that one rule only', () => {
   for (const feed of FEEDS) {
-    const options = { faults: { invalid: 0.5 }, durationUs: 30_000_000, ratePerSecond: 600 };
+    const options = { faults: { invalid: 0.5 }, durationUs: 30_000_000, ratePerSecond: 200 };
     const { journal } = run(feed, options);
     const seen = new Set<ReasonName>();
     for (const { reason, recordIndex, bytes } of journal.deadLetters(feed)) {
