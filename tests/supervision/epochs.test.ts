@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { EpochReport } from '#src/runtime/epoch-report';
 import { EpochCoordinator, type EpochShare } from '#src/supervision/epochs';
+import { NO_METRICS } from '#tests/support/no-metrics';
 
 const shape = { validationShards: 2, goldShards: 2 };
 const file = (path: string) => ({
@@ -13,6 +14,7 @@ const file = (path: string) => ({
   rows: 1,
   bytes: 1,
   sha256: '',
+  metrics: NO_METRICS,
 });
 
 function reports(epoch: number): EpochReport[] {
