@@ -348,10 +348,12 @@ export class SupervisorTree {
   }
 
   #ingestSpec(id: string, exchange: Exchange): IngestSpec {
-    const { config, clock } = this.#options;
+    const { config, clock, data } = this.#options;
     return {
       ...this.#common(id),
       role: 'ingest',
+      // A pair taken out of the list keeps its code and its history, but is not listened to.
+      instruments: data.instruments.filter((i) => i.exchange === exchange && i.configured),
       exchange,
       key: exchangeKey(exchange),
       head: this.#heads.get(exchange) as SharedArrayBuffer,
