@@ -179,7 +179,7 @@ export class Journal {
     const record = this.#record(feed);
     const aggregate = feed === 'binance-aggtrade';
     for (const [instrument, tape] of record.market.tapes.entries()) {
-      const first = aggregate ? tape.aggregateAtRow(tape.firstRow) : tape.firstRow;
+      const first = aggregate ? tape.firstAggregate : tape.firstRow;
       const end = aggregate ? tape.aggregates : tape.rows;
       for (let unit = first; unit < end; unit++) {
         yield {

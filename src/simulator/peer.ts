@@ -65,7 +65,8 @@ export function replayTrades(
 ): void {
   const tape = venue.market.tapes[instrument]!;
   const end = feed === 'binance-aggtrade' ? tape.aggregates : tape.rows;
-  const first = Math.max(tape.firstRow, end - venue.profile.replayTrades);
+  const oldest = feed === 'binance-aggtrade' ? tape.firstAggregate : tape.firstRow;
+  const first = Math.max(oldest, end - venue.profile.replayTrades);
   if (first >= end) return;
   const { nativeSymbol, startId } = tape.instrument;
   const { connection } = peer;

@@ -164,7 +164,12 @@ export class Simulator {
       playbacks.set(venue, new Playback(await loadRecording(wanted.path), wanted.speed));
     }
     const simulator = new Simulator(options, playbacks);
-    for (const venue of simulator.#venues) await venue.listen(options.ports?.[venue.venue] ?? 0);
+    try {
+      for (const venue of simulator.#venues) await venue.listen(options.ports?.[venue.venue] ?? 0);
+    } catch (error) {
+      await simulator.stop();
+      throw error;
+    }
     simulator.#arm(false);
     return simulator;
   }
