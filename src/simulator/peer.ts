@@ -1,6 +1,6 @@
 /**
- * The simulator's end of one client connection, as the exchange protocols see it. With sockets it is
- * a Session; offline it is a list of frames. A protocol only talks and keeps `wants` up to date;
+ * The simulator's end of one client connection, as the exchange protocols see it. With sockets it
+ * is a Session; offline it is a list of frames. A protocol only talks and keeps `wants` up to date;
  * sending trades is the caller's work.
  */
 import type { Clock } from '#src/base/clock';

@@ -1,6 +1,6 @@
 /**
- * The exchange simulator: the public WebSocket and REST interfaces of Binance, Kraken and Coinbase on
- * 127.0.0.1, fed by a seeded market, with faults on request and a journal of the truth.
+ * The exchange simulator: the public WebSocket and REST interfaces of Binance, Kraken and Coinbase
+ * on 127.0.0.1, fed by a seeded market, with faults on request and a journal of the truth.
  */
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { type Clock, systemClock } from '#src/base/clock';

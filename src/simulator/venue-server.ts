@@ -1,6 +1,6 @@
 /**
- * One endpoint: an HTTP server on 127.0.0.1 that upgrades to WebSocket and answers REST. It owns the
- * connections; what they are told comes from the exchange's plans and the venue's protocol.
+ * One endpoint: an HTTP server on 127.0.0.1 that upgrades to WebSocket and answers REST. It owns
+ * the connections; what they are told comes from the exchange's plans and the venue's protocol.
  */
 import {
   createServer,
