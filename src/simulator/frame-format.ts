@@ -25,8 +25,8 @@ export const FEED_EXCHANGE: Readonly<Record<Feed, Exchange>> = {
 };
 
 /**
- * A message is a run of `count` units of one instrument, starting at unit `first`: a unit is a trade
- * (a row of the tape), or on the aggTrade feed an aggregate.
+ * A message is a run of `count` units of one instrument, starting at unit `first`: a unit is a
+ * trade (a row of the tape), or on the aggTrade feed an aggregate.
  */
 export interface FrameFormat {
   /** An upper bound of the bytes of a message with `count` units. */

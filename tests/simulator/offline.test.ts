@@ -122,7 +122,7 @@ for (const feed of FEEDS) {
     assert.deepEqual(journal.gaps(feed), []);
   });
 
-  test(`${feed}: with every fault, sent trades, dead letters and gaps are those of the journal`, () => {
+  test(`${feed}: with every fault, trades, dead letters and gaps are the journal's`, () => {
     fc.assert(
       fc.property(fc.nat(), fc.boolean(), fc.constantFrom(1, 2), (seed, backfill, connections) => {
         const options = { seed, backfill, connections, faults: FAULTS, durationUs: 10_000_000 };
@@ -200,7 +200,10 @@ const micros = (value: unknown): number =>
     ? value * (value < 1e14 ? 1000 : 1)
     : Date.parse(`${String(value).slice(0, 19)}Z`) * 1000;
 
-/** What breaks each record rule, told by fields alone; order does not matter, each must be the only one. */
+/**
+ * What breaks each record rule, told by fields alone; order does not matter, each must be the only
+ * one.
+ */
 const BROKEN: Readonly<Partial<Record<ReasonName, (fields: Fields, timeUs: number) => boolean>>> = {
   symbol_missing: ({ symbol }) => symbol === undefined,
   unknown_symbol: ({ symbol }) =>
