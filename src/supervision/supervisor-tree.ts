@@ -70,7 +70,7 @@ export class SupervisorTree {
   #epochDueMs = 0;
   #rowsAtEpoch = 0;
   #ticker: NodeJS.Timeout | undefined;
-  #ticking = false;
+  #tellingStatus = false;
   #stopping = false;
   #gaveUp = false;
 
@@ -110,7 +110,7 @@ export class SupervisorTree {
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
     await this.#gateway.start();
     this.#scheduleEpoch();
-    this.#ticker = setInterval(() => void this.#tick(), TICK_MS);
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     const port = await (this.#gateway.thread as ActorThread<GatewayControl>).control.port();
     return { port };
   }
@@ -265,17 +265,21 @@ export class SupervisorTree {
     }
   }
 
-  async #tick(): Promise<void> {
-    if (this.#ticking) return;
-    this.#ticking = true;
+  #tick(): void {
+    // Watching never waits for an answer: a hung actor gives none.
+    this.#terminateHung();
+    this.#runEpochIfDue();
+    if (!this.#tellingStatus) void this.#tellStatus();
+  }
+
+  async #tellStatus(): Promise<void> {
+    this.#tellingStatus = true;
     try {
-      this.#terminateHung();
-      this.#runEpochIfDue();
       const status = await this.status();
       const gateway = this.#gateway.thread;
       await gateway?.answer(gateway.control.status(status)).catch(() => {}); // restarting
     } finally {
-      this.#ticking = false;
+      this.#tellingStatus = false;
     }
   }
 
@@ -285,7 +289,7 @@ export class SupervisorTree {
       ...this.#ingest.map((child) => child.thread),
       this.#gateway.thread,
       ...(this.#group?.members ?? []),
-    ].filter((thread) => thread !== undefined);
+    ].filter((thread) => thread?.state === 'running') as ActorThread<Stoppable>[];
     for (const hung of this.#heartbeats.look(threads, clock.monotonicMs())) {
       const limit = config.supervision.hang_limit_ms;
       void (hung as ActorThread<Stoppable>).terminate(`no heartbeat for ${limit} ms`);
