@@ -5,6 +5,7 @@
 import type { Remote } from 'comlink';
 import { CandleBook } from '#src/candles/candle-book';
 import { LiveCandlesWriter } from '#src/candles/live-candles';
+import type { CandlesControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import {
   allBatches,
@@ -17,14 +18,12 @@ import { runActor } from '#src/runtime/host';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { CandlesSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
-import type { CandlesControl } from '#src/supervision/processing-group';
 import { CandlesActor } from './candles.js';
-import type { StartedActor } from './thread.js';
 
 export async function start(
   spec: CandlesSpec,
   line: Remote<SupervisorLine>,
-): Promise<StartedActor & { readonly control: CandlesControl }> {
+): Promise<StartedActor<CandlesControl>> {
   const { memory, config, instruments, paths } = spec;
   const store = await StateStore.open(paths.state, { readOnly: true });
   const doorbell = candlesDoorbell(memory);

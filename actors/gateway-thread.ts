@@ -9,19 +9,18 @@ import { createGateway, listen } from '#src/api/gateway';
 import type { SystemStatus } from '#src/api/health';
 import { LiveCandlesReader } from '#src/candles/live-candles';
 import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
+import type { GatewayControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { GatewaySpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
-import type { GatewayControl } from '#src/supervision/supervisor-tree';
-import type { StartedActor } from './thread.js';
 
 const HEARTBEAT_MS = 250;
 
 export async function start(
   spec: GatewaySpec,
   line: Remote<SupervisorLine>,
-): Promise<StartedActor & { readonly control: GatewayControl }> {
+): Promise<StartedActor<GatewayControl>> {
   const { config, instruments, paths } = spec;
   const store = await StateStore.open(paths.state, { readOnly: true });
   const live = new LiveCandlesReader(spec.live);

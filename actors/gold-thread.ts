@@ -2,6 +2,7 @@
  * A gold shard on its thread: loads the last epoch's interval sets and runs.
  */
 import type { Remote } from 'comlink';
+import type { StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import {
   allBatches,
@@ -15,7 +16,6 @@ import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { GoldSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
 import { GoldActor } from './gold.js';
-import type { StartedActor } from './thread.js';
 
 export async function start(spec: GoldSpec, line: Remote<SupervisorLine>): Promise<StartedActor> {
   const { memory, shard, config, instruments, paths } = spec;

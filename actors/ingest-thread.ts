@@ -12,24 +12,22 @@ import { nodeHttpGet, nodeSockets, nodeTimers } from '#src/feed/node-ports';
 import type { FeedOptions } from '#src/feed/options';
 import { LogHead } from '#src/log/log-head';
 import { LogWriter } from '#src/log/log-writer';
+import type { IngestControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import { validationDoorbell } from '#src/runtime/group-memory';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { IngestSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
-import type { IngestControl } from '#src/supervision/supervisor-tree';
 import { IntervalSet } from '#src/trades/interval-set';
 import { IngestActor } from './ingest.js';
-import type { StartedActor } from './thread.js';
 
 const HEARTBEAT_MS = 250;
 
 export async function start(
   spec: IngestSpec,
   line: Remote<SupervisorLine>,
-): Promise<StartedActor & { readonly control: IngestControl }> {
-  const { exchange, key, config, paths } = spec;
-  const instruments = spec.instruments.filter((instrument) => instrument.exchange === exchange);
+): Promise<StartedActor<IngestControl>> {
+  const { exchange, key, config, paths, instruments } = spec;
   const store = await StateStore.open(paths.state, { readOnly: true });
   const progress = store.epoch().progress.find((p) => p.exchange === exchange);
   const resume: Record<string, { tradeId: number; timeUs: number }> = {};
@@ -107,6 +105,7 @@ function feedOptions(config: Config, key: IngestSpec['key']): FeedOptions {
     url: exchange.ws_url,
     restUrl: exchange.rest_url,
     silenceMs: exchange.silence_limit_ms,
+    connectionAgeMs: exchange.connection_age_max_ms,
     backfill: exchange.backfill,
     syncIntervalMs: config.bronze.sync_interval_ms,
   };

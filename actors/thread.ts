@@ -6,18 +6,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { expose, wrap } from 'comlink';
 import { UserError } from '#src/base/errors';
+import { pinThread } from '#src/runtime/affinity';
+import type { StartedActor } from '#src/runtime/control';
 import { controlEndpoint } from '#src/runtime/control-endpoint';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ThreadSpec } from '#src/runtime/thread-spec';
-import type { Stoppable } from '#src/supervision/actor-thread';
-import { pinThread } from '#src/supervision/affinity';
-
-/** What an actor's thread file gives to its thread. */
-export interface StartedActor {
-  readonly control: Stoppable;
-  /** Settles when the actor has ended; a rejection is a crash. */
-  readonly run: Promise<void>;
-}
 
 const spec = workerData.spec as ThreadSpec;
 const line = wrap<SupervisorLine>(controlEndpoint(workerData.line));

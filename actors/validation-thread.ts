@@ -9,6 +9,7 @@ import { nodeDisk } from '#src/base/node-disk';
 import { LogHead } from '#src/log/log-head';
 import { LogReader } from '#src/log/log-reader';
 import { SlotPool } from '#src/ring/slot-pool';
+import type { StartedActor, ValidationControl } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import { goldDoorbell, ringBack, ringToGold, validationDoorbell } from '#src/runtime/group-memory';
@@ -16,15 +17,13 @@ import { runActor } from '#src/runtime/host';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ValidationSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
-import type { ValidationControl } from '#src/supervision/processing-group';
 import { validatorOf } from '#src/trades/validator-of';
-import type { StartedActor } from './thread.js';
 import { ValidationActor } from './validation.js';
 
 export async function start(
   spec: ValidationSpec,
   line: Remote<SupervisorLine>,
-): Promise<StartedActor & { readonly control: ValidationControl }> {
+): Promise<StartedActor<ValidationControl>> {
   const { memory, shard, config, instruments, paths } = spec;
   const store = await StateStore.open(paths.state, { readOnly: true });
   const { progress: positions } = store.epoch();

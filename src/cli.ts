@@ -4,11 +4,7 @@
  * and turns a user's mistake into one sentence and its exit code.
  */
 import { EXIT, UserError } from '#src/base/errors';
-
-interface Command {
-  readonly summary: string;
-  readonly run: (argv: readonly string[]) => Promise<void>;
-}
+import type { Command } from '#src/commands/command';
 
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   import: async () => (await import('./commands/import.js')).importCommand,

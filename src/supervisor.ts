@@ -12,7 +12,7 @@ import { systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
-import { coresAllowed } from '#src/supervision/affinity';
+import { coresAllowed } from '#src/runtime/affinity';
 import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout, printLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';

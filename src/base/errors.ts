@@ -48,7 +48,11 @@ export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
 
-/** The `code` of a Node system error (ENOSPC, EADDRINUSE, ...), or '' for anything else. */
+/**
+ * The `code` of a Node system error (ENOSPC, EADDRINUSE, ...), of what caused it where a UserError
+ * stands over it, or '' for anything else.
+ */
 export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!(error instanceof Error)) return '';
+  return 'code' in error ? String(error.code) : errorCode(error.cause);
 }

@@ -23,6 +23,7 @@ import { lateMask } from '#src/candles/lateness';
 import type { LiveCandlesWriter } from '#src/candles/live-candles';
 import {
   CANDLE_WORDS,
+  copyRecord,
   FLAG_COMPLETE,
   FLAG_FINAL,
   flagsAt,
@@ -200,8 +201,7 @@ export class CandleBook {
     }
     const records = new Int32Array(changed.length * CANDLE_WORDS);
     for (const [i, slot] of changed.entries()) {
-      const at = this.#candles.slots.candle(slot);
-      records.set(words.subarray(at, at + CANDLE_WORDS), i * CANDLE_WORDS);
+      copyRecord(records, i * CANDLE_WORDS, words, this.#candles.slots.candle(slot));
       state[slot] &= ~CHANGED;
       collectedIn[slot] = this.#collects;
     }

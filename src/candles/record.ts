@@ -78,6 +78,11 @@ export function startRecord(
   storeInt64(words, (at + WORD.windowStart) / 2, windowStartUs);
 }
 
+/** Copies a whole record. */
+export function copyRecord(words: Int32Array, at: number, from: Int32Array, fromAt: number): void {
+  words.set(from.subarray(fromAt, fromAt + CANDLE_WORDS), at);
+}
+
 /** Index into TIMEFRAMES. */
 export function timeframeAt(words: Int32Array, at: number): number {
   return words[at + WORD.timeframeAndFlags] & 0xff;

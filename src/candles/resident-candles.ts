@@ -10,6 +10,7 @@ import { assert } from '#src/base/errors';
 import { IncompleteWindows } from '#src/candles/incomplete-windows';
 import {
   CANDLE_WORDS,
+  copyRecord,
   FLAG_COMPLETE,
   flagsAt,
   numberAt,
@@ -61,9 +62,10 @@ export class ResidentCandles {
     if (slot !== undefined) return slot;
     const bytes = startUs > seenUs ? undefined : this.#load(timeframe, instrument, startUs);
     if (bytes === undefined) {
-      const record = new Int32Array(CANDLE_WORDS);
-      startRecord(record, 0, instrument, timeframe, startUs);
-      return this.insert(record, 0);
+      const empty = this.slots.take();
+      startRecord(this.slots.words, this.slots.candle(empty), instrument, timeframe, startUs);
+      this.#enlist(empty);
+      return empty;
     }
     const record = recordWords(bytes);
     assert(
@@ -80,11 +82,8 @@ export class ResidentCandles {
   insert(record: Int32Array, at: number): number {
     const { slots } = this;
     const slot = slots.take();
-    slots.words.set(record.subarray(at, at + CANDLE_WORDS), slots.candle(slot));
-    const series = this.#seriesOf(record, at);
-    const index = windowIndex(record, at);
-    this.series[series].set(index, slot);
-    this.#incomplete[series].delete(index);
+    copyRecord(slots.words, slots.candle(slot), record, at);
+    this.#enlist(slot);
     return slot;
   }
 
@@ -134,6 +133,15 @@ export class ResidentCandles {
         );
       }
     }
+  }
+
+  #enlist(slot: number): void {
+    const { words } = this.slots;
+    const at = this.slots.candle(slot);
+    const series = this.#seriesOf(words, at);
+    const index = windowIndex(words, at);
+    this.series[series].set(index, slot);
+    this.#incomplete[series].delete(index);
   }
 
   #seriesOf(words: Int32Array, at: number): number {

@@ -6,54 +6,27 @@ import { EXIT, UserError } from '#src/base/errors';
 import {
   configOf,
   countArgument,
-  DATA_OPTIONS,
   exchangeArgument,
   formatArgument,
-  readArguments,
   timeArgument,
-  usageError,
 } from '#src/commands/arguments';
+import { type Arguments, defineCommand, printRows } from '#src/commands/command';
 import { openState } from '#src/commands/open-state';
 import { CANDLE_COLUMNS } from '#src/output/candle-columns';
 import { type CandleRow, candleRow } from '#src/output/candle-row';
-import { formatRows } from '#src/output/rows';
 
-const USAGE =
-  'bullion candles --exchange E --symbol S --timeframe 1m|5m|15m|30m|1h|1d [--start T] [--end T] ' +
-  '[--limit N] [--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
-
-async function run(argv: readonly string[]): Promise<void> {
-  const args = readArguments(
-    argv,
-    {
-      ...DATA_OPTIONS,
-      exchange: { type: 'string' },
-      symbol: { type: 'string' },
-      timeframe: { type: 'string' },
-      start: { type: 'string' },
-      end: { type: 'string' },
-      limit: { type: 'string' },
-      format: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-    USAGE,
-  );
-  if (args.values.help === true) {
-    process.stdout.write(`usage: ${USAGE}\n`);
-    return;
-  }
-  const exchange = exchangeArgument(args, USAGE);
+async function run(args: Arguments): Promise<void> {
+  const exchange = exchangeArgument(args);
   const { symbol, timeframe } = args.values;
-  if (symbol === undefined) throw usageError('--symbol is missing', USAGE);
+  if (symbol === undefined) throw args.wrong('--symbol is missing');
   if (typeof timeframe !== 'string' || !isTimeframe(timeframe)) {
-    throw usageError(`--timeframe must be one of ${TIMEFRAMES.join(', ')}`, USAGE);
+    throw args.wrong(`--timeframe must be one of ${TIMEFRAMES.join(', ')}`);
   }
   const index = TIMEFRAMES.indexOf(timeframe);
-  const fromUs = timeArgument(args, 'start', USAGE) ?? 0;
-  const toUs = timeArgument(args, 'end', USAGE) ?? Number.MAX_SAFE_INTEGER;
-  const limit = countArgument(args, 'limit', USAGE) ?? Number.POSITIVE_INFINITY;
-  const format = formatArgument(args, USAGE);
+  const fromUs = timeArgument(args, 'start') ?? 0;
+  const toUs = timeArgument(args, 'end') ?? Number.MAX_SAFE_INTEGER;
+  const limit = countArgument(args, 'limit') ?? Number.POSITIVE_INFINITY;
+  const format = formatArgument(args);
 
   const { store, instruments, close } = await openState(configOf(args));
   const instrument = instruments.find((i) => i.exchange === exchange && i.symbol === symbol);
@@ -75,8 +48,14 @@ async function run(argv: readonly string[]): Promise<void> {
       yield candleRow(record, instrument!);
     }
   }
-  for (const piece of formatRows(format, CANDLE_COLUMNS, rows())) process.stdout.write(piece);
+  printRows(format, CANDLE_COLUMNS, rows());
   await close();
 }
 
-export const candlesCommand = { summary: 'candles of one instrument', run };
+export const candlesCommand = defineCommand({
+  summary: 'candles of one instrument',
+  usage:
+    'bullion candles --exchange E --symbol S --timeframe 1m|5m|15m|30m|1h|1d [--start T] [--end T] [--limit N] [--format table|csv|json|jsonl]',
+  options: ['exchange', 'symbol', 'timeframe', 'start', 'end', 'limit', 'format'],
+  run,
+});

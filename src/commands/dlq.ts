@@ -8,16 +8,8 @@
 import { DEAD_LETTERS } from '#schemas/dead-letter';
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { EXIT, UserError } from '#src/base/errors';
-import {
-  type Arguments,
-  configOf,
-  countArgument,
-  DATA_OPTIONS,
-  formatArgument,
-  optionalExchange,
-  readArguments,
-  usageError,
-} from '#src/commands/arguments';
+import { configOf, countArgument, formatArgument, optionalExchange } from '#src/commands/arguments';
+import { type Arguments, defineCommand, printFigures, printRows } from '#src/commands/command';
 import { figuresOf, subtractFigures } from '#src/commands/figures';
 import { fileReader } from '#src/commands/file-reader';
 import { withOfflineRun } from '#src/commands/offline';
@@ -25,15 +17,11 @@ import { openState } from '#src/commands/open-state';
 import { FRAME_TRADES, NO_REASON } from '#src/exchanges/parsed-trades';
 import { type DeadLetterRecord, readDeadLetters } from '#src/lake/table-reader';
 import { KIND_REPLAY } from '#src/log/frame';
-import { formatRows, type OutputColumn, type OutputRow } from '#src/output/rows';
+import type { OutputColumn, OutputRow } from '#src/output/rows';
 import { isoMicros } from '#src/output/text';
 import type { DataDirectory } from '#src/supervision/data-directory';
 import { IntervalSet } from '#src/trades/interval-set';
 import { validatorOf } from '#src/trades/validator-of';
-
-const USAGE =
-  'bullion dlq list|show OFFSET|replay [--exchange E] [--reason R] [--limit N] ' +
-  '[--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
 
 const COLUMNS = [
   { name: 'error_timestamp', kind: 'time' },
@@ -48,33 +36,19 @@ const COLUMNS = [
 /** Characters of the raw record that a listing shows; `show` prints all of it. */
 const RAW_PREVIEW_MAX = 120;
 
-async function run(argv: readonly string[]): Promise<void> {
-  const args = readArguments(
-    argv,
-    {
-      ...DATA_OPTIONS,
-      exchange: { type: 'string' },
-      reason: { type: 'string' },
-      limit: { type: 'string' },
-      format: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-    USAGE,
-  );
+async function run(args: Arguments): Promise<void> {
   const [verb] = args.positionals;
-  if (args.values.help === true) process.stdout.write(`usage: ${USAGE}\n`);
-  else if (verb === 'list') await list(args);
+  if (verb === 'list') await list(args);
   else if (verb === 'show') await show(args);
   else if (verb === 'replay') await replay(args);
-  else throw usageError(`dlq ${verb ?? 'needs a verb: it'} is not list, show or replay`, USAGE);
+  else throw args.wrong(`dlq ${verb ?? 'needs a verb: it'} is not list, show or replay`);
 }
 
 async function list(args: Arguments): Promise<void> {
-  const format = formatArgument(args, USAGE);
-  const exchange = optionalExchange(args, USAGE);
+  const format = formatArgument(args);
+  const exchange = optionalExchange(args);
   const reason = args.values.reason as string | undefined;
-  const limit = countArgument(args, 'limit', USAGE);
+  const limit = countArgument(args, 'limit');
   const { store, paths, close } = await openState(configOf(args));
   function* rows(): Generator<OutputRow> {
     const letters = readDeadLetters(fileReader(paths.lake), [...store.files(DEAD_LETTERS)], {
@@ -91,15 +65,15 @@ async function list(args: Arguments): Promise<void> {
       };
     }
   }
-  for (const piece of formatRows(format, COLUMNS, rows())) process.stdout.write(piece);
+  printRows(format, COLUMNS, rows());
   await close();
 }
 
 /** Prints the raw bytes of one frame, exactly: to be looked at or piped on. */
 async function show(args: Arguments): Promise<void> {
   const offset = Number(args.positionals[1]);
-  if (!Number.isSafeInteger(offset)) throw usageError('dlq show needs an offset', USAGE);
-  const exchange = optionalExchange(args, USAGE);
+  if (!Number.isSafeInteger(offset)) throw args.wrong('dlq show needs an offset');
+  const exchange = optionalExchange(args);
   const { store, paths, close } = await openState(configOf(args));
   const letters = readDeadLetters(fileReader(paths.lake), [...store.files(DEAD_LETTERS)], {
     ...(exchange !== undefined && { exchange }),
@@ -108,7 +82,7 @@ async function show(args: Arguments): Promise<void> {
   for (const letter of letters) {
     if (letter.offset !== offset) continue;
     if (found !== undefined && found.bronze_source !== letter.bronze_source) {
-      throw usageError(`offset ${offset} is in several logs: name one with --exchange`, USAGE);
+      throw args.wrong(`offset ${offset} is in several logs: name one with --exchange`);
     }
     found = letter;
   }
@@ -125,7 +99,7 @@ async function show(args: Arguments): Promise<void> {
 
 async function replay(args: Arguments): Promise<void> {
   const config = configOf(args);
-  const only = optionalExchange(args, USAGE);
+  const only = optionalExchange(args);
   const reason = args.values.reason as string | undefined;
   const totals = { judged: 0, replayed: 0, trades: 0, duplicates: 0, dead_letters: 0 };
   for (const exchange of EXCHANGES) {
@@ -154,12 +128,7 @@ async function replay(args: Arguments): Promise<void> {
       totals.dead_letters += gained.dead_letters;
     });
   }
-  if (args.values.json === true) {
-    process.stdout.write(`${JSON.stringify(totals)}\n`);
-    return;
-  }
-  const columns = Object.keys(totals).map((name) => ({ name, kind: 'integer' as const }));
-  for (const piece of formatRows('table', columns, [{ ...totals }])) process.stdout.write(piece);
+  printFigures(args, totals);
 }
 
 /** The dead letters' frames of one exchange, each frame once. */
@@ -207,4 +176,10 @@ function replayJudge(
   };
 }
 
-export const dlqCommand = { summary: 'dead letters: list, show, replay', run };
+export const dlqCommand = defineCommand({
+  summary: 'dead letters: list, show, replay',
+  usage:
+    'bullion dlq list|show OFFSET|replay [--exchange E] [--reason R] [--limit N] [--format table|csv|json|jsonl]',
+  options: ['exchange', 'reason', 'limit', 'format'],
+  run,
+});

@@ -2,21 +2,13 @@
  * `bullion gaps`: the gap ledger. One row per missing id range, with the times of the trades that
  * bound it: what the exchange sent and never arrived, as far as anyone can know.
  */
-import {
-  configOf,
-  DATA_OPTIONS,
-  formatArgument,
-  optionalExchange,
-  readArguments,
-} from '#src/commands/arguments';
+import { configOf, formatArgument, optionalExchange } from '#src/commands/arguments';
+import { type Arguments, defineCommand, printRows } from '#src/commands/command';
 import { openState } from '#src/commands/open-state';
-import { formatRows, type OutputColumn } from '#src/output/rows';
+import type { OutputColumn } from '#src/output/rows';
 import { isoMicros } from '#src/output/text';
 import { gapsOf } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
-
-const USAGE =
-  'bullion gaps [--exchange E] [--symbol S] [--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
 
 const COLUMNS = [
   { name: 'exchange', kind: 'text' },
@@ -28,25 +20,9 @@ const COLUMNS = [
   { name: 'before', kind: 'time' },
 ] as const satisfies readonly OutputColumn[];
 
-async function run(argv: readonly string[]): Promise<void> {
-  const args = readArguments(
-    argv,
-    {
-      ...DATA_OPTIONS,
-      exchange: { type: 'string' },
-      symbol: { type: 'string' },
-      format: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-    USAGE,
-  );
-  if (args.values.help === true) {
-    process.stdout.write(`usage: ${USAGE}\n`);
-    return;
-  }
-  const exchange = optionalExchange(args, USAGE);
-  const format = formatArgument(args, USAGE);
+async function run(args: Arguments): Promise<void> {
+  const exchange = optionalExchange(args);
+  const format = formatArgument(args);
   const { store, instruments, close } = await openState(configOf(args));
   const rows = instruments
     .filter((i) => exchange === undefined || i.exchange === exchange)
@@ -64,8 +40,13 @@ async function run(argv: readonly string[]): Promise<void> {
         before: isoMicros(gap.beforeUs),
       }));
     });
-  for (const piece of formatRows(format, COLUMNS, rows)) process.stdout.write(piece);
+  printRows(format, COLUMNS, rows);
   await close();
 }
 
-export const gapsCommand = { summary: 'missing trade ids, per instrument', run };
+export const gapsCommand = defineCommand({
+  summary: 'missing trade ids, per instrument',
+  usage: 'bullion gaps [--exchange E] [--symbol S] [--format table|csv|json|jsonl]',
+  options: ['exchange', 'symbol', 'format'],
+  run,
+});

@@ -5,14 +5,8 @@
  * and their candles are final at once. Importing the same file again adds only duplicates.
  */
 import type { Exchange } from '#schemas/exchange';
-import {
-  type Arguments,
-  configOf,
-  DATA_OPTIONS,
-  exchangeArgument,
-  readArguments,
-  usageError,
-} from '#src/commands/arguments';
+import { configOf, exchangeArgument } from '#src/commands/arguments';
+import { type Arguments, defineCommand, printFigures } from '#src/commands/command';
 import { type Figures, figuresOf, subtractFigures } from '#src/commands/figures';
 import { withOfflineRun } from '#src/commands/offline';
 import { type Progress, progressBar } from '#src/commands/progress-bar';
@@ -24,12 +18,7 @@ import {
   isImportFormat,
   openImport,
 } from '#src/import/read-import';
-import { formatRows } from '#src/output/rows';
 import type { OfflineRun } from '#src/supervision/offline-run';
-
-const USAGE =
-  'bullion import --exchange E --format frames|binance-trades-csv|binance-aggtrades-csv ' +
-  '[--symbol S] [--data-dir DIR] [--config FILE] [--json] FILES...';
 
 interface Request {
   readonly exchange: Exchange;
@@ -39,16 +28,16 @@ interface Request {
 }
 
 function requestOf(args: Arguments): Request {
-  const exchange = exchangeArgument(args, USAGE);
+  const exchange = exchangeArgument(args);
   const format = args.values.format as string | undefined;
   if (format === undefined || !isImportFormat(format)) {
     const allowed = IMPORT_FORMATS.join(', ');
-    throw usageError(`--format ${format ?? 'is missing: it'} must be one of ${allowed}`, USAGE);
+    throw args.wrong(`--format ${format ?? 'is missing: it'} must be one of ${allowed}`);
   }
   if (format !== 'frames' && exchange !== 'BINANCE') {
-    throw usageError(`--format ${format} is Binance's, not ${exchange}'s`, USAGE);
+    throw args.wrong(`--format ${format} is Binance's, not ${exchange}'s`);
   }
-  if (args.positionals.length === 0) throw usageError('no files are named', USAGE);
+  if (args.positionals.length === 0) throw args.wrong('no files are named');
   const symbol = args.values.symbol as string | undefined;
   return { exchange, format, symbol, files: args.positionals };
 }
@@ -102,23 +91,7 @@ async function append(
   return refused;
 }
 
-async function run(argv: readonly string[]): Promise<void> {
-  const args = readArguments(
-    argv,
-    {
-      ...DATA_OPTIONS,
-      exchange: { type: 'string' },
-      format: { type: 'string' },
-      symbol: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-    USAGE,
-  );
-  if (args.values.help === true) {
-    process.stdout.write(`usage: ${USAGE}\n`);
-    return;
-  }
+async function run(args: Arguments): Promise<void> {
   const request = requestOf(args);
   const config = configOf(args);
   const sources = await openAll(request);
@@ -149,15 +122,13 @@ async function run(argv: readonly string[]): Promise<void> {
       return { ...subtractFigures(figuresOf(data, request.exchange), before), epochs };
     },
   );
-  if (args.values.json === true) {
-    process.stdout.write(`${JSON.stringify(figures)}\n`);
-    return;
-  }
-  const columns = Object.keys(figures).map((name) => ({ name, kind: 'integer' as const }));
-  for (const piece of formatRows('table', columns, [{ ...figures }])) process.stdout.write(piece);
+  printFigures(args, { ...figures });
 }
 
-export const importCommand = {
+export const importCommand = defineCommand({
   summary: 'recorded frames or public dump files into bronze, and on to candles',
+  usage:
+    'bullion import --exchange E --format frames|binance-trades-csv|binance-aggtrades-csv [--symbol S] FILES...',
+  options: ['exchange', 'format', 'symbol'],
   run,
-};
+});

@@ -12,16 +12,14 @@ import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { EXIT, UserError } from '#src/base/errors';
-import { configOf, DATA_OPTIONS, formatArgument, readArguments } from '#src/commands/arguments';
+import { configOf, formatArgument } from '#src/commands/arguments';
+import { type Arguments, defineCommand, printRows } from '#src/commands/command';
 import { fileReader } from '#src/commands/file-reader';
 import { type OfflineRequest, withOfflineRun } from '#src/commands/offline';
 import { progressBar } from '#src/commands/progress-bar';
 import { readDeadLetters, readTrades } from '#src/lake/table-reader';
-import { formatRows, type OutputColumn } from '#src/output/rows';
+import type { OutputColumn } from '#src/output/rows';
 import type { DataDirectory } from '#src/supervision/data-directory';
-
-const USAGE =
-  'bullion rebuild [--to DIR] [--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
 
 const COLUMNS = [
   { name: 'what', kind: 'text' },
@@ -37,23 +35,8 @@ interface Digest {
   readonly sha256: string;
 }
 
-async function run(argv: readonly string[]): Promise<void> {
-  const args = readArguments(
-    argv,
-    {
-      ...DATA_OPTIONS,
-      to: { type: 'string' },
-      format: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-    USAGE,
-  );
-  if (args.values.help === true) {
-    process.stdout.write(`usage: ${USAGE}\n`);
-    return;
-  }
-  const format = formatArgument(args, USAGE);
+async function run(args: Arguments): Promise<void> {
+  const format = formatArgument(args);
   const config = configOf(args);
   const to = (args.values.to as string | undefined) ?? `${config.data_dir}.rebuilt`;
   if (existsSync(to) && readdirSync(to).length > 0) {
@@ -89,7 +72,7 @@ async function run(argv: readonly string[]): Promise<void> {
       });
       const rows = compare(data, copy, (name, total_) => progress.phase(name, total_), progress.at);
       progress.end();
-      for (const piece of formatRows(format, COLUMNS, rows)) process.stdout.write(piece);
+      printRows(format, COLUMNS, rows);
       return rows.filter(({ equal }) => !equal).map(({ what }) => what);
     });
   });
@@ -200,7 +183,9 @@ function candlesDigest({ store, instruments }: DataDirectory, timeframe: number)
   return digestOf(records());
 }
 
-export const rebuildCommand = {
+export const rebuildCommand = defineCommand({
   summary: 'derive everything again from bronze and compare',
+  usage: 'bullion rebuild [--to DIR] [--format table|csv|json|jsonl]',
+  options: ['to', 'format'],
   run,
-};
+});

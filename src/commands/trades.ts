@@ -5,21 +5,16 @@ import { GOLD_TRADES } from '#schemas/trade';
 import {
   configOf,
   countArgument,
-  DATA_OPTIONS,
   formatArgument,
   optionalExchange,
-  readArguments,
   timeArgument,
 } from '#src/commands/arguments';
+import { type Arguments, defineCommand, printRows } from '#src/commands/command';
 import { fileReader } from '#src/commands/file-reader';
 import { openState } from '#src/commands/open-state';
 import { readTrades } from '#src/lake/table-reader';
-import { formatRows, type OutputColumn, type OutputRow } from '#src/output/rows';
+import type { OutputColumn, OutputRow } from '#src/output/rows';
 import { isoMicros } from '#src/output/text';
-
-const USAGE =
-  'bullion trades [--exchange E] [--symbol S] [--start T] [--end T] [--limit N] ' +
-  '[--format table|csv|json|jsonl] [--json] [--data-dir DIR] [--config FILE]';
 
 const COLUMNS = [
   { name: 'timestamp', kind: 'time' },
@@ -38,32 +33,13 @@ const COLUMNS = [
   { name: 'message_id', kind: 'text' },
 ] as const satisfies readonly OutputColumn[];
 
-async function run(argv: readonly string[]): Promise<void> {
-  const args = readArguments(
-    argv,
-    {
-      ...DATA_OPTIONS,
-      exchange: { type: 'string' },
-      symbol: { type: 'string' },
-      start: { type: 'string' },
-      end: { type: 'string' },
-      limit: { type: 'string' },
-      format: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-    USAGE,
-  );
-  if (args.values.help === true) {
-    process.stdout.write(`usage: ${USAGE}\n`);
-    return;
-  }
-  const exchange = optionalExchange(args, USAGE);
+async function run(args: Arguments): Promise<void> {
+  const exchange = optionalExchange(args);
   const symbol = args.values.symbol as string | undefined;
-  const startUs = timeArgument(args, 'start', USAGE);
-  const endUs = timeArgument(args, 'end', USAGE);
-  const limit = countArgument(args, 'limit', USAGE);
-  const format = formatArgument(args, USAGE);
+  const startUs = timeArgument(args, 'start');
+  const endUs = timeArgument(args, 'end');
+  const limit = countArgument(args, 'limit');
+  const format = formatArgument(args);
   const { store, paths, close } = await openState(configOf(args));
   const files = [...store.files(GOLD_TRADES)];
   function* rows(): Generator<OutputRow> {
@@ -86,8 +62,14 @@ async function run(argv: readonly string[]): Promise<void> {
       };
     }
   }
-  for (const piece of formatRows(format, COLUMNS, rows())) process.stdout.write(piece);
+  printRows(format, COLUMNS, rows());
   await close();
 }
 
-export const tradesCommand = { summary: 'gold trades, from the table', run };
+export const tradesCommand = defineCommand({
+  summary: 'gold trades, from the table',
+  usage:
+    'bullion trades [--exchange E] [--symbol S] [--start T] [--end T] [--limit N] [--format table|csv|json|jsonl]',
+  options: ['exchange', 'symbol', 'start', 'end', 'limit', 'format'],
+  run,
+});

@@ -61,7 +61,7 @@ export function binanceProtocol(stream: BinanceStream): FeedProtocol {
     exchange: 'BINANCE',
     url: BINANCE_URL,
     wireSymbol: (nativeSymbol) => nativeSymbol.toUpperCase(),
-    tradeKeys: { symbol: 's', id: stream === 'trade' ? 't' : 'a' },
+    tradeKeys: { symbol: 's', id: stream === 'trade' ? 't' : 'a', isSingle: true },
     streamsPerConnectionMax: 1024,
     // Fewer, larger messages: the limit counts messages. 200 names stay under 8 KB.
     symbolsPerMessageMax: 200,

@@ -59,7 +59,6 @@ function readAdvancedControl(value: unknown): Control {
 const SHARED = {
   exchange: 'COINBASE',
   wireSymbol: (nativeSymbol: string) => nativeSymbol,
-  tradeKeys: { symbol: 'product_id', id: 'trade_id' },
   // Coinbase advises to spread products over connections and cuts slow consumers.
   streamsPerConnectionMax: 100,
   symbolsPerMessageMax: 50,
@@ -73,6 +72,7 @@ const SHARED = {
 export const COINBASE_EXCHANGE: FeedProtocol = {
   ...SHARED,
   url: COINBASE_EXCHANGE_URL,
+  tradeKeys: { symbol: 'product_id', id: 'trade_id', isSingle: true },
   greeting: [],
   subscribe: (product_ids) =>
     JSON.stringify({ type: 'subscribe', product_ids, channels: ['matches', 'heartbeat'] }),
@@ -83,6 +83,7 @@ export const COINBASE_EXCHANGE: FeedProtocol = {
 export const COINBASE_ADVANCED: FeedProtocol = {
   ...SHARED,
   url: COINBASE_ADVANCED_URL,
+  tradeKeys: { symbol: 'product_id', id: 'trade_id', isSingle: false },
   // One channel per message; without heartbeats a quiet channel is closed after 60 to 90 s.
   greeting: ['{"type":"subscribe","channel":"heartbeats"}'],
   subscribe: (product_ids) =>

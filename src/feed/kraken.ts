@@ -55,7 +55,7 @@ export const KRAKEN: FeedProtocol = {
   exchange: 'KRAKEN',
   url: KRAKEN_URL,
   wireSymbol: krakenWireSymbol,
-  tradeKeys: { symbol: 'symbol', id: 'trade_id' },
+  tradeKeys: { symbol: 'symbol', id: 'trade_id', isSingle: false },
   // Kraken publishes no limit; 250 keeps a lost connection's damage and its snapshots small.
   streamsPerConnectionMax: 250,
   symbolsPerMessageMax: 50,

@@ -20,7 +20,7 @@ import {
 import type { FeedPorts, Timer } from './ports.js';
 import type { Control, FeedProtocol } from './protocol.js';
 import { type ConnectionEnd, describeEnd, reconnectFloorMs } from './reconnect-decision.js';
-import { rotationAgeMs } from './rotation.js';
+import { type ConnectionAge, rotationAgeMs } from './rotation.js';
 import type { Rejection } from './subscription-tracker.js';
 
 /** Trades matched before the new subscription took effect arrive on the old connection within this. */
@@ -56,6 +56,8 @@ export interface LaneSpec {
   readonly protocol: FeedProtocol;
   readonly symbols: readonly string[];
   readonly silenceMs: number;
+  /** Planned replacement, if any. */
+  readonly age: ConnectionAge | undefined;
 }
 
 export class FeedLane implements ConnectionOwner {
@@ -254,7 +256,7 @@ export class FeedLane implements ConnectionOwner {
 
   #planRotation(): void {
     this.#rotation?.cancel();
-    const { age } = this.#spec.protocol;
+    const { age } = this.#spec;
     if (age === undefined) return;
     const ageMs = rotationAgeMs(age, this.#ports.random);
     this.#rotation = this.#ports.timers.after(ageMs, () => this.#replaceAfter(0));

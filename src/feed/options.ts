@@ -8,6 +8,8 @@ export interface FeedOptions {
   readonly restUrl?: string;
   /** Longest silence of a healthy connection, ms; the exchange's own figure by default. */
   readonly silenceMs?: number;
+  /** Age at which a connection is replaced, ms; the exchange's own figure by default. */
+  readonly connectionAgeMs?: number;
   readonly streamsPerConnectionMax?: number;
   /** Fetch missing trades over REST; default true. */
   readonly backfill?: boolean;

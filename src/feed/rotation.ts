@@ -10,6 +10,15 @@ export interface ConnectionAge {
   readonly jitterMs: number;
 }
 
+/** The configured age over the exchange's own; its jitter stays a small part of the age. */
+export function plannedAge(
+  ageMaxMs: number | undefined,
+  own: ConnectionAge | undefined,
+): ConnectionAge | undefined {
+  if (ageMaxMs === undefined) return own;
+  return { ageMaxMs, jitterMs: Math.min(own?.jitterMs ?? 600_000, ageMaxMs / 20) };
+}
+
 /** Age at which to open the replacement: in [ageMaxMs - jitterMs, ageMaxMs + jitterMs). */
 export function rotationAgeMs(age: ConnectionAge, random: () => number): number {
   return age.ageMaxMs + (2 * random() - 1) * age.jitterMs;

@@ -17,6 +17,7 @@ import type { FeedPorts, Timer } from './ports.js';
 import type { Control, FeedProtocol } from './protocol.js';
 import { protocolOf } from './protocol-of.js';
 import { type ConnectionEnd, describeEnd } from './reconnect-decision.js';
+import { plannedAge } from './rotation.js';
 import { evenGroups } from './subscription-plan.js';
 import type { Rejection } from './subscription-tracker.js';
 import type { IdRange, PageTrades } from './trade-history.js';
@@ -275,11 +276,12 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
     const protocol = this.#protocol;
     const budget = new AttemptBudget(protocol.attempts);
     const silenceMs = options.silenceMs ?? protocol.silenceMs;
+    const age = plannedAge(options.connectionAgeMs, protocol.age);
     const sizeMax = options.streamsPerConnectionMax ?? protocol.streamsPerConnectionMax;
     return evenGroups(symbols, Math.min(sizeMax, protocol.streamsPerConnectionMax)).map(
       (group) =>
         new FeedLane(
-          { url: this.#url, protocol, symbols: group, silenceMs },
+          { url: this.#url, protocol, symbols: group, silenceMs, age },
           this.#ports,
           budget,
           this,

@@ -21,6 +21,8 @@ export interface TradeKeys {
   readonly symbol: string;
   /** JSON key of the trade id, without quotes. */
   readonly id: string;
+  /** A frame carries one trade: the rest of it need not be looked at once both keys are found. */
+  readonly isSingle: boolean;
 }
 
 /** FNV-1a over the symbol's bytes. */
@@ -33,6 +35,7 @@ function hashBytes(bytes: Uint8Array, from: number, to: number): number {
 export class TradeIdScanner {
   readonly #symbolKey: Uint8Array;
   readonly #idKey: Uint8Array;
+  readonly #isSingle: boolean;
   readonly #symbols: readonly Uint8Array[];
   /** Open addressing: index of a symbol plus 1, or 0. */
   readonly #table: Int32Array;
@@ -49,6 +52,7 @@ export class TradeIdScanner {
     const encoder = new TextEncoder();
     this.#symbolKey = encoder.encode(keys.symbol);
     this.#idKey = encoder.encode(keys.id);
+    this.#isSingle = keys.isSingle;
     this.#symbols = symbols.map((symbol) => encoder.encode(symbol));
     this.#found = found;
     let size = 16;
@@ -81,6 +85,7 @@ export class TradeIdScanner {
       i = this.#end;
       if (!hasSymbol || id === -1) continue;
       if (index !== -1) this.#found(index, id);
+      if (this.#isSingle) return;
       hasSymbol = false;
       id = -1;
     }

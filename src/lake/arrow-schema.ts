@@ -43,11 +43,6 @@ export function arrowSchema(table: TableSchema, dictionaries: readonly string[] 
   );
 }
 
-/** The position of each column of `table` by name. */
-export function columnIndex(table: TableSchema): ReadonlyMap<string, number> {
-  return new Map(table.columns.map((column: Column, index) => [column.name, index]));
-}
-
 function field<T extends DataType>(name: string, id: number, type: T, nullable: boolean): Field<T> {
   return new Field(name, type, nullable, new Map([['PARQUET:field_id', String(id)]]));
 }

@@ -7,8 +7,8 @@ import { CANDLE, candleTable } from '#schemas/candle';
 import type { Instrument } from '#schemas/instrument';
 import { TIMEFRAMES, type Timeframe } from '#schemas/timeframe';
 import { assert } from '#src/base/errors';
-import { bigInt64, storeInt64 } from '#src/base/int64';
-import { bigInt128, storeBigInt128 } from '#src/base/int128';
+import { storeInt64 } from '#src/base/int64';
+import { addInt64, addInt128, bigInt128, storeBigInt128 } from '#src/base/int128';
 import {
   CANDLE_WORDS,
   FLAG_COMPLETE,
@@ -53,6 +53,9 @@ const CANDLE_LAYOUT: ParquetLayout = {
   },
   others: REPEATED,
 };
+
+/** The column is an int, the count of late trades a uint32: it stays at the top, never wraps. */
+const REVISION_MAX = 2 ** 31 - 1;
 
 export class CandleEncoder {
   readonly #schema: Schema = arrowSchema(CANDLE);
@@ -117,9 +120,16 @@ export class CandleEncoder {
     const stored = (word: number) => int64((at) => numberAt(words, at, word));
     const int32 = (value: (at: number) => number) => (type: DataType) =>
       fixedData(type, rows, Int32Array.from(offsets, value));
-    const decimal = (value: (at: number) => bigint) => (type: DataType) =>
-      fixedData(type, rows, decimalWords(offsets.map(value)));
-    const price = (word: number) => decimal((at) => bigInt64(words, (at + word) / 2));
+    // Arrow's Decimal128 is four words, low first.
+    const decimal =
+      (write: (to: Int32Array, i: number, at: number) => void) => (type: DataType) => {
+        const to = new Int32Array(4 * rows);
+        for (let row = 0; row < rows; row++) write(to, 4 * row, offsets[row]);
+        return fixedData(type, rows, to);
+      };
+    const price = (word: number) =>
+      decimal((to, i, at) => addInt64(to, i, words[at + word], words[at + word + 1]));
+    const sum = (word: number) => decimal((to, i, at) => addInt128(to, i, words, at + word));
     const flag = (bit: number) => (type: DataType) =>
       booleansData(
         type,
@@ -135,15 +145,16 @@ export class CandleEncoder {
       high_price: price(WORD.highPrice),
       low_price: price(WORD.lowPrice),
       close_price: price(WORD.closePrice),
-      volume: decimal((at) => bigInt128(words, at + WORD.volume)),
+      volume: sum(WORD.volume),
       trade_count: stored(WORD.tradeCount),
-      vwap: decimal((at) =>
-        vwap(bigInt128(words, at + WORD.quoteVolume), bigInt128(words, at + WORD.volume)),
-      ),
-      quote_volume: decimal((at) => bigInt128(words, at + WORD.quoteVolume)),
+      vwap: decimal((to, i, at) => {
+        const volume = bigInt128(words, at + WORD.volume);
+        storeBigInt128(to, i, vwap(bigInt128(words, at + WORD.quoteVolume), volume));
+      }),
+      quote_volume: sum(WORD.quoteVolume),
       first_trade_id: stored(WORD.firstTradeId),
       last_trade_id: stored(WORD.lastTradeId),
-      revision: int32((at) => 1 + (words[at + WORD.late + frame] >>> 0)),
+      revision: int32((at) => Math.min(REVISION_MAX, 1 + (words[at + WORD.late + frame] >>> 0))),
       is_final: flag(FLAG_FINAL),
       is_complete: flag(FLAG_COMPLETE),
     };
@@ -167,22 +178,15 @@ function onlyPartition(
   name: string,
 ): string {
   const frame = TIMEFRAMES.indexOf(timeframe);
-  const partitions = new Set<string>();
+  const days = new Set<number>();
   for (const at of offsets) {
     const recordFrame = timeframeAt(words, at);
     assert(recordFrame === frame, `${name}: timeframe ${recordFrame} in a ${timeframe} job`);
-    const day = dayOf(startAt(words, at));
-    partitions.add(
-      timeframe === '1d' ? monthPartition('window_month', day) : dayPartition('window_date', day),
-    );
+    days.add(dayOf(startAt(words, at)));
   }
+  const partitionOf = (day: number): string =>
+    timeframe === '1d' ? monthPartition('window_month', day) : dayPartition('window_date', day);
+  const partitions = new Set([...days].map(partitionOf));
   assert(partitions.size === 1, `${name}: several partitions: ${[...partitions].join(', ')}`);
   return [...partitions][0] as string;
-}
-
-/** Arrow's Decimal128. */
-function decimalWords(values: readonly bigint[]): Int32Array {
-  const words = new Int32Array(4 * values.length);
-  for (const [i, value] of values.entries()) storeBigInt128(words, 4 * i, value);
-  return words;
 }

@@ -156,6 +156,14 @@ export class FeedPlan implements OrderSink {
     }
   }
 
+  /** The first unit from `first` on that the exchange did not lose: one a frame may carry. */
+  #keptUnit(instrument: number, first: number): number {
+    const tape = this.#tapes[instrument] as Tape;
+    let unit = first;
+    if (this.feed !== 'binance-aggtrade') while (tape.lost(unit)) unit++;
+    return unit;
+  }
+
   #anyKept(tape: Tape, first: number, count: number): boolean {
     for (let row = first; row < first + count; row++) if (!tape.lost(row)) return true;
     return false;
@@ -211,7 +219,7 @@ export class FeedPlan implements OrderSink {
         return;
       default:
         this.#append(instrument, first, count);
-        this.#special(forced, instrument, first);
+        this.#special(forced, instrument, this.#keptUnit(instrument, first));
     }
   }
 

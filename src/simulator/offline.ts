@@ -139,7 +139,7 @@ class OfflineFeed {
         plan.order(instrument, firstRow, fills, timeUs);
       },
     };
-    for (const peer of this.#peers) peer.connect();
+    yield* this.#otherFrames();
     const endUs = startUs + durationUs;
     while (this.#nowUs < endUs) {
       const untilUs = Math.min(endUs, this.#nowUs + STEP_US);

@@ -7,16 +7,11 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { expose, type Remote, releaseProxy, wrap } from 'comlink';
+import type { Stoppable } from '#src/runtime/control';
 import { controlEndpoint } from '#src/runtime/control-endpoint';
 import { ActorCounters } from '#src/runtime/counters';
 import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ThreadSpec } from '#src/runtime/thread-spec';
-
-/** What every actor's control interface has. */
-export interface Stoppable {
-  /** Ends the actor in order; its thread exits by itself afterwards. */
-  stop(): Promise<void>;
-}
 
 export interface Ended {
   /** True when the supervisor asked for it. */

@@ -2,8 +2,9 @@
  * A supervised child that restarts alone (one_for_one): its thread, its restarts, its intensity.
  */
 import type { Clock } from '#src/base/clock';
+import type { Stoppable } from '#src/runtime/control';
 import type { Failure } from '#src/runtime/supervisor-line';
-import type { ActorThread, Stoppable } from '#src/supervision/actor-thread';
+import type { ActorThread } from '#src/supervision/actor-thread';
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
 
 export interface ChildOptions<C extends Stoppable> {

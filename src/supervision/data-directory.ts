@@ -22,7 +22,7 @@ import { listSegments, segmentPath } from '#src/log/segment-files';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
-import { nodeLakeDisk } from '#src/state/lake-disk';
+import type { RegisteredInstrument } from '#src/state/instrument-registry';
 import { deleteRemoved, recoverLake } from '#src/state/recovery';
 import { StateStore } from '#src/state/store';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
@@ -33,7 +33,7 @@ export interface DataDirectory {
   readonly store: StateStore;
   readonly disk: Disk;
   /** Every instrument the directory has ever had, by code. */
-  readonly instruments: readonly Instrument[];
+  readonly instruments: readonly RegisteredInstrument[];
   /** The kind of Binance stream whose trade ids the directory holds. */
   readonly binanceStream: BinanceStream;
   /** Finishes publishing the last epoch and deletes files no epoch names. */
@@ -87,7 +87,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         disk,
         instruments,
         binanceStream,
-        recover: () => recover(store, paths.lake),
+        recover: () => recoverLake({ disk, store, lakeDir: paths.lake }),
         close: async () => {
           await store.close();
           await lock.release();
@@ -142,15 +142,10 @@ export async function syncBronze(
 }
 
 /** Makes the last committed epoch the visible one and deletes the files it replaced. Repeatable. */
-export async function publishEpoch({ store, paths }: DataDirectory, epoch: number): Promise<void> {
+export async function publishEpoch(
+  { store, disk, paths }: DataDirectory,
+  epoch: number,
+): Promise<void> {
   await store.markPublished(epoch);
-  await deleteRemoved({ disk: nodeLakeDisk, store, lakeDirectory: paths.lake });
-}
-
-/** Finishes what the last process left undone, and deletes files no epoch names. */
-async function recover(store: StateStore, lakeDirectory: string): Promise<void> {
-  const place = { disk: nodeLakeDisk, store, lakeDirectory };
-  const { finishPublish } = await recoverLake(place);
-  if (finishPublish) await store.markPublished(store.epoch().epoch);
-  await deleteRemoved(place);
+  await deleteRemoved({ disk, store, lakeDir: paths.lake });
 }

@@ -11,24 +11,15 @@ import type { Instrument } from '#schemas/instrument';
 import { UserError } from '#src/base/errors';
 import type { Config } from '#src/config/schema';
 import { LakePool } from '#src/lake/pool';
+import type { CandlesControl, Stoppable, ValidationControl } from '#src/runtime/control';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import { allocateGroupMemory, type GroupShape } from '#src/runtime/group-memory';
 import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { StateStore } from '#src/state/store';
-import { ActorThread, type Ended, type Stoppable } from '#src/supervision/actor-thread';
+import { ActorThread, type Ended } from '#src/supervision/actor-thread';
 import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
-
-export interface ValidationControl extends Stoppable {
-  barrier(epoch: number): void;
-  /** How far each log has been judged. */
-  progress(): readonly ExchangeProgress[];
-}
-
-export interface CandlesControl extends Stoppable {
-  committed(): void;
-}
 
 export interface GroupProgress {
   readonly positions: ReadonlyMap<Exchange, ExchangeProgress>;

@@ -15,10 +15,11 @@ import { EXIT, type ExitCode, UserError } from '#src/base/errors';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
+import type { GatewayControl, IngestControl, IngestStatus, Stoppable } from '#src/runtime/control';
 import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
-import { ActorThread, type Stoppable } from '#src/supervision/actor-thread';
+import { ActorThread } from '#src/supervision/actor-thread';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
 import { type DataDirectory, publishEpoch, syncBronze } from '#src/supervision/data-directory';
@@ -36,22 +37,6 @@ import { addRestart, type RestartIntensity } from '#src/supervision/restart-inte
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
 const DRAIN_MS_MAX = 4_000;
-
-/** What an ingest actor says of itself. */
-export interface IngestStatus {
-  readonly state: 'idle' | 'running' | 'disk_full' | 'failed' | 'stopped';
-  readonly connections: readonly { readonly state: string; readonly lastFrameAgeMs: number }[];
-}
-
-export interface IngestControl extends Stoppable {
-  status(): IngestStatus;
-}
-
-export interface GatewayControl extends Stoppable {
-  status(status: SystemStatus): void;
-  /** The port it listens on. */
-  port(): number;
-}
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -363,10 +348,12 @@ export class SupervisorTree {
   }
 
   #ingestSpec(id: string, exchange: Exchange): IngestSpec {
-    const { config, clock } = this.#options;
+    const { config, clock, data } = this.#options;
     return {
       ...this.#common(id),
       role: 'ingest',
+      // A pair taken out of the list keeps its code and its history, but is not listened to.
+      instruments: data.instruments.filter((i) => i.exchange === exchange && i.configured),
       exchange,
       key: exchangeKey(exchange),
       head: this.#heads.get(exchange) as SharedArrayBuffer,

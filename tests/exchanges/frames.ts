@@ -131,3 +131,49 @@ export function advancedMessage(
     `"sequence_num":${sequence},"events":[${parts}]}`
   );
 }
+
+export function binancePage(trades: readonly TradeModel[], aggregate: boolean): string {
+  const rows = trades.map((trade) =>
+    aggregate
+      ? `{"a":${trade.id},"p":"${fixed(trade.price)}","q":"${fixed(trade.quantity)}",` +
+        `"f":${firstId(trade)},"l":${lastId(trade)},"T":${trade.timeUs},` +
+        `"m":${trade.side === 1},"M":true}`
+      : `{"id":${trade.id},"price":"${fixed(trade.price)}","qty":"${fixed(trade.quantity)}",` +
+        `"quoteQty":"1.0","time":${trade.timeUs},"isBuyerMaker":${trade.side === 1},` +
+        `"isBestMatch":true}`,
+  );
+  return `[${rows}]`;
+}
+
+export function krakenPage(trades: readonly TradeModel[]): string {
+  const rows = trades.map((trade) => {
+    const time = `${Math.floor(trade.timeUs / 1e6)}.${String(trade.timeUs % 1e6).padStart(6, '0')}9`;
+    return (
+      `["${fixed(trade.price)}","${fixed(trade.quantity)}",${time},` +
+      `"${trade.side === 1 ? 's' : 'b'}","${trade.market ? 'm' : 'l'}","",${trade.id}]`
+    );
+  });
+  return `{"error":[],"result":{"XXBTZUSD":[${rows}],"last":"1688671969993150842"}}`;
+}
+
+export function coinbasePage(trades: readonly TradeModel[]): string {
+  const rows = trades.map(
+    (trade) =>
+      `{"trade_id":${trade.id},"side":"${makerSide(trade)}","size":"${fixed(trade.quantity)}",` +
+      `"price":"${fixed(trade.price)}","time":"${rfc3339(trade.timeUs)}"}`,
+  );
+  return `[${rows}]`;
+}
+
+/** A row of Binance's public dumps, spot layout, microseconds. */
+export function csvRow(trade: TradeModel, aggregate: boolean): string {
+  const flag = trade.side === 1 ? 'True' : 'False';
+  const symbol = trade.instrument.nativeSymbol;
+  const price = fixed(trade.price);
+  const quantity = fixed(trade.quantity);
+  return aggregate
+    ? `${symbol} aggTrades 0,1,2,5,6,3,4\n` +
+        `${trade.id},${price},${quantity},${firstId(trade)},${lastId(trade)},${trade.timeUs},${flag},True`
+    : `${symbol} trades 0,1,2,4,5\n` +
+        `${trade.id},${price},${quantity},1.5,${trade.timeUs},${flag},True`;
+}

@@ -42,7 +42,7 @@ export function candles(timeframe: Timeframe, firstDayUs: number): fc.Arbitrary<
       tradeCount: fc.integer({ min: 1, max: 2 ** 53 - 1 }),
       firstTradeId: fc.maxSafeNat(),
       lastTradeId: fc.maxSafeNat(),
-      late: fc.array(fc.nat(), { minLength: 6, maxLength: 6 }),
+      late: fc.array(fc.nat({ max: 2 ** 32 - 1 }), { minLength: 6, maxLength: 6 }),
       final: fc.boolean(),
       complete: fc.boolean(),
     })
@@ -115,7 +115,7 @@ export function candleRow(c: Candle) {
     quote_volume: formatScaled(c.quoteVolume, 16),
     first_trade_id: String(c.firstTradeId),
     last_trade_id: String(c.lastTradeId),
-    revision: 1 + c.late[frame],
+    revision: Math.min(2 ** 31 - 1, 1 + c.late[frame]),
     is_final: c.final,
     is_complete: c.complete,
   };

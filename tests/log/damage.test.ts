@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeLog } from '#src/log/describe';
-import { BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '#src/log/layout';
+import { BLOCK, BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '#src/log/layout';
 import { segmentPath } from '#src/log/segment-files';
 import {
   appendFrame,
@@ -213,4 +213,51 @@ test('a frame that holds a copy of the log cannot pose as blocks when its own bl
   );
   assert.equal(read.gaps.length, 1);
   assert.equal(read.skipped, 1);
+});
+
+test('a stale block that fits by number but follows other bytes is not taken', async () => {
+  // Two logs with the same header, as after a crash that brought old blocks back.
+  const write = async (names: string[]): Promise<Buffer> => {
+    const disk = new MemoryDisk();
+    const writer = openWriter(disk);
+    for (const [i, name] of names.entries()) {
+      appendFrame(writer, { ...frameOf(i), bytes: Buffer.from(name) });
+      writer.flush();
+    }
+    await writer.close();
+    return disk.contents(segmentPath(DIR, 0));
+  };
+  const older = await write(['a', 'b', 'c']);
+  const newer = await write(['x', 'y', 'z']);
+  const blockBytes = BLOCK_HEADER_BYTES + 12 + 1;
+  const second = SEGMENT_HEADER_BYTES + blockBytes;
+  older.copy(newer, second, second, second + blockBytes);
+  const disk = new MemoryDisk();
+  disk.mkdir(DIR);
+  disk.place(segmentPath(DIR, 0), newer);
+  const read = readLog(disk);
+  assert.deepEqual(
+    read.frames.map((frame) => frame.bytes.toString()),
+    ['x', 'z'],
+  );
+  assert.equal(read.skipped, 1);
+});
+
+test('two damaged headers that agree with each other do not lead a seek past a good block', async () => {
+  const disk = new MemoryDisk();
+  const writer = openWriter(disk);
+  for (let i = 0; i < 12; i++) {
+    appendFrame(writer, frameOf(i, 20));
+    if (i % 3 === 2) writer.flush();
+  }
+  await writer.close();
+  const blockBytes = BLOCK_HEADER_BYTES + 3 * (12 + 20);
+  const image = disk.contents(segmentPath(DIR, 0));
+  image.writeUInt32LE(7, SEGMENT_HEADER_BYTES + BLOCK.frames);
+  image.writeUInt32LE(7, SEGMENT_HEADER_BYTES + blockBytes + BLOCK.firstSequence);
+  disk.place(segmentPath(DIR, 0), image);
+  assert.deepEqual(
+    readLog(disk, 7).frames.map((frame) => frame.sequence),
+    [7, 8, 9, 10, 11],
+  );
 });

@@ -198,7 +198,30 @@ test('after a failed fsync the next writer makes the same bytes durable in truth
   }
 });
 
-/** Appends, flushes and syncs until the disk breaks; returns what was durable when it did. */
+test('an fsync that fails while opening is not trusted the second time either', async () => {
+  const disk = new MemoryDisk();
+  const writer = openWriter(disk);
+  for (const frame of frames.slice(0, 10)) appendFrame(writer, frame);
+  writer.flush(); // and the process is killed here
+  disk.fault = (operation, _, path) =>
+    operation === 'fsync' && path.endsWith('.log') ? { code: 'EIO' } : undefined;
+  assert.throws(() => openWriter(disk), UserError);
+  disk.fault = () => undefined;
+  const next = openWriter(disk);
+  assert.equal(next.recovery.rewritten, true);
+  assert.equal(next.durableThrough, 10);
+  assert.equal(assertTrue(disk.crash(() => 0)), 10);
+});
+
+test('files whose writing was cut short are removed when the log is opened', () => {
+  const disk = new MemoryDisk();
+  disk.mkdir(DIR);
+  disk.place(`${segmentPath(DIR, 0)}.tmp`, Buffer.from('half'));
+  openWriter(disk);
+  assert.deepEqual(disk.readdir(DIR), []);
+});
+
+/** Appends, flushes and syncs until the frames are through or the disk breaks. */
 async function workUntilBroken(writer: LogWriter, from: number): Promise<void> {
   for (let i = from; i < frames.length; i++) {
     appendFrame(writer, frames[i] as never);

@@ -173,6 +173,54 @@ test('what the writer vouched for and cannot be read is reported at once', async
   await writer.close();
 });
 
+test('without a head, a block seen half written is read once it is whole', async () => {
+  const disk = new MemoryDisk();
+  const writer = openWriter(disk);
+  for (let i = 0; i < 3; i++) {
+    appendFrame(writer, frameOf(i));
+    writer.flush();
+  }
+  await writer.close();
+  const path = segmentPath(DIR, 0);
+  const whole = disk.contents(path);
+  const half = Buffer.from(whole);
+  half.fill(0, whole.length - 15);
+  disk.place(path, half);
+  const reader = LogReader.open({ disk, dir: DIR, fromSequence: 0 });
+  const sequences: number[] = [];
+  while (reader.next()) sequences.push(reader.sequence);
+  assert.deepEqual(sequences, [0, 1]);
+  disk.write(disk.open(path, 'update'), whole, 0, whole.length, 0);
+  assert.equal(reader.next(), true);
+  assert.deepEqual(readFrame(reader), asRead([frameOf(2)], 2)[0]);
+});
+
+test('without a head, what is added to a segment just before the next is made is read', async () => {
+  const disk = new MemoryDisk();
+  const writer = openWriter(disk, { segmentBytesMax: 400 });
+  appendFrame(writer, frameOf(0, 100));
+  writer.flush();
+  const reader = LogReader.open({ disk, dir: DIR, fromSequence: 0 });
+  assert.equal(reader.next(), true);
+  const readdir = disk.readdir.bind(disk);
+  let pending = [1, 2, 3];
+  disk.readdir = (path) => {
+    for (const i of pending) {
+      appendFrame(writer, frameOf(i, 100));
+      writer.flush();
+    }
+    pending = [];
+    return readdir(path);
+  };
+  for (const sequence of [1, 2, 3]) {
+    assert.equal(reader.next(), true);
+    assert.equal(reader.sequence, sequence);
+  }
+  assert.equal(reader.skippedSequences, 0);
+  assert.equal(readdir(DIR).length, 3);
+  await writer.close();
+});
+
 test('a log that is not there yet, and a position not reached yet, are nothing for now', async () => {
   const disk = new MemoryDisk();
   const head = newHead();

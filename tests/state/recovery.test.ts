@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { candleTable } from '#schemas/candle';
 import { EXIT, UserError } from '#src/base/errors';
+import { nodeDisk } from '#src/base/node-disk';
 import { firstEpoch } from '#src/state/epoch-record';
-import { nodeLakeDisk } from '#src/state/lake-disk';
 import {
   decideRecovery,
   deleteRemoved,
@@ -29,7 +22,6 @@ const [A, B, C] = ['a', 'b', 'c'].map((name) => `gold/data/day=1/${name}.parquet
   string,
   string,
 ];
-const found = (...paths: string[]) => paths.map((path) => ({ path, modifiedUs: CREATED_US + 1 }));
 const removed = (path: string, removedEpoch: number) => ({
   ...stagedFile('gold', 'day=1', 'x'),
   path,
@@ -43,53 +35,53 @@ const record = (epoch: number, publishedEpoch: number) => ({
   progress: epochCommit(epoch).progress,
 });
 const facts = (changes: Partial<RecoveryFacts>): RecoveryFacts => ({
-  createdUs: CREATED_US,
   record: record(3, 3),
   found: [],
   live: new Set(),
   removed: [],
+  adopted: true,
   ...changes,
 });
 
 const cases: [string, Partial<RecoveryFacts>, Partial<ReturnType<typeof decideRecovery>>][] = [
   ['nothing there', {}, {}],
-  ['live files stay', { found: found(A, B), live: new Set([A, B]) }, {}],
-  ['no epoch names it', { found: found(A, B), live: new Set([A]) }, { deleteFiles: [B] }],
+  ['live files stay', { found: [A, B], live: new Set([A, B]) }, {}],
+  ['no epoch names it', { found: [A, B], live: new Set([A]) }, { deleteFiles: [B] }],
   [
     'leftovers of a write',
-    { found: found(A, `${B}.tmp`), live: new Set([A]) },
+    { found: [A, `${B}.tmp`], live: new Set([A]) },
     { deleteFiles: [`${B}.tmp`] },
   ],
   [
     'removed and published without: goes and is forgotten',
-    { found: found(A, B), live: new Set([A]), removed: [removed(B, 3)] },
+    { found: [A, B], live: new Set([A]), removed: [removed(B, 3)] },
     { deleteFiles: [B], forget: [B] },
   ],
   [
     'removed in an epoch that is not published: still shown, stays',
-    { record: record(3, 2), found: found(A, B), live: new Set([A]), removed: [removed(B, 3)] },
+    { record: record(3, 2), found: [A, B], live: new Set([A]), removed: [removed(B, 3)] },
     { finishPublish: true },
   ],
   [
     'of two removed files, the one that published tables do not show goes',
-    { record: record(3, 2), found: found(B, C), removed: [removed(B, 3), removed(C, 2)] },
+    { record: record(3, 2), found: [B, C], removed: [removed(B, 3), removed(C, 2)] },
     { finishPublish: true, deleteFiles: [C], forget: [C] },
   ],
   [
     'removed and already gone: forgotten',
-    { found: found(A), live: new Set([A]), removed: [removed(B, 2)] },
+    { found: [A], live: new Set([A]), removed: [removed(B, 2)] },
     { forget: [B] },
   ],
-  ['a live file is gone', { found: found(A), live: new Set([A, B]) }, { missing: [B] }],
+  ['a live file is gone', { found: [A], live: new Set([A, B]) }, { missing: [B] }],
   [
     'staged before the first epoch: goes',
-    { record: record(0, 0), found: found(A) },
+    { record: record(0, 0), found: [A] },
     { deleteFiles: [A] },
   ],
   [
-    'older than a state without an epoch: not ours',
-    { record: record(0, 0), found: [{ path: A, modifiedUs: CREATED_US - 1 }] },
-    { deleteFiles: [A], strangers: [A] },
+    'there before the state: not ours',
+    { record: record(0, 0), found: [A, `${A}.tmp`], adopted: false },
+    { deleteFiles: [A, `${A}.tmp`], strangers: [A] },
   ],
 ];
 
@@ -120,7 +112,7 @@ test('no live or still shown file is ever deleted, every other one is', () => {
       (there, live, gone, epoch, published) => {
         const all = facts({
           record: record(epoch, Math.min(epoch, published)),
-          found: found(...there),
+          found: there,
           live: new Set(live),
           removed: gone.filter((p) => !live.includes(p)).map((p, i) => removed(p, i + 1)),
         });
@@ -144,13 +136,14 @@ const nothing = { instruments: [], candles: new Uint8Array(0) };
 
 test('recovery deletes what no epoch names, below the lake and nowhere else', async (t) => {
   const directory = temporaryDirectory(t);
-  const lakeDirectory = join(directory, 'lake');
+  const lakeDir = join(directory, 'lake');
   const store = await StateStore.open(join(directory, 'state'), { createdUs: CREATED_US });
-  const at = { disk: nodeLakeDisk, store, lakeDirectory };
-  assert.deepEqual((await recoverLake(at)).deleteFiles, [], 'a lake that is not there yet');
+  const at = { disk: nodeDisk(), store, lakeDir };
+  await recoverLake(at); // a lake that is not there yet
   const table = candleTable('1m');
   const first = stagedFile(table, 'window_date=2026-11-23', 'c1');
   const second = stagedFile(table, 'window_date=2026-11-23', 'c2');
+  const third = stagedFile(table, 'window_date=2026-11-23', 'c3');
   const gold = stagedFile('gold_crypto_trades', 'exchange_date=1/exchange_hour=2', 'g1');
   await store.commitEpoch(epochCommit(1, { ...nothing, files: [first, gold] }));
   await store.markPublished(1);
@@ -158,56 +151,82 @@ test('recovery deletes what no epoch names, below the lake and nowhere else', as
 
   const outside = join(directory, 'outside');
   const keep = [
-    ...[first, second, gold].map((file) => place(lakeDirectory, file.path)),
-    place(lakeDirectory, 'gold_crypto_trades/metadata/v1.metadata.json'),
-    place(lakeDirectory, 'gold_crypto_trades/metadata/part.parquet'),
-    place(lakeDirectory, 'notes.txt'),
+    ...[second, gold].map((file) => place(lakeDir, file.path)),
+    place(lakeDir, 'gold_crypto_trades/metadata/v1.metadata.json'),
+    place(lakeDir, 'gold_crypto_trades/metadata/part.parquet'),
+    place(lakeDir, 'notes.txt'),
     place(outside, 'data/x.parquet'),
     place(outside, 'orphan.parquet'),
   ];
   const goes = [
-    place(lakeDirectory, 'gold_crypto_trades/data/exchange_date=1/exchange_hour=2/g2.parquet'),
-    place(lakeDirectory, 'silver_kraken_trades/data/exchange_date=1/exchange_hour=9/s.parquet'),
-    place(lakeDirectory, 'gold_crypto_trades/data/exchange_date=1/g1.parquet.tmp'),
-    place(lakeDirectory, 'gold_crypto_trades/metadata/v2.metadata.json.tmp'),
+    place(lakeDir, first.path),
+    place(lakeDir, 'gold_crypto_trades/data/exchange_date=1/exchange_hour=2/g2.parquet'),
+    place(lakeDir, 'silver_kraken_trades/data/exchange_date=1/exchange_hour=9/s.parquet'),
+    place(lakeDir, 'gold_crypto_trades/data/exchange_date=1/g1.parquet.tmp'),
+    place(lakeDir, 'gold_crypto_trades/metadata/v2.metadata.json.tmp'),
   ];
-  symlinkSync(outside, join(lakeDirectory, 'linked_table'));
-  symlinkSync(outside, join(lakeDirectory, 'gold_crypto_trades/data/linked'));
-  symlinkSync(
-    join(outside, 'orphan.parquet'),
-    join(lakeDirectory, 'gold_crypto_trades/data/linked.parquet'),
-  );
+  symlinkSync(outside, join(lakeDir, 'linked_table'));
+  symlinkSync(outside, join(lakeDir, 'gold_crypto_trades/data/linked'));
+  symlinkSync(join(outside, 'orphan.parquet'), join(lakeDir, 'gold_crypto_trades/data/l.parquet'));
 
-  const decision = await recoverLake(at);
-  assert.equal(decision.finishPublish, true);
-  assert.equal(decision.deleteFiles.length, goes.length);
+  // A publish that fails leaves everything as it was.
+  const failing = { ...at, publish: () => Promise.reject(new Error('catalog down')) };
+  await assert.rejects(recoverLake(failing), /catalog down/);
+  for (const path of [...goes, ...keep]) assert.equal(existsSync(path), true, path);
+  const published: number[] = [];
+  const publish = async (epoch: number): Promise<void> => {
+    assert.equal(existsSync(goes[0]!), true, 'the file is there as long as tables show it');
+    published.push(epoch);
+  };
+  await recoverLake({ ...at, publish });
+  await recoverLake({ ...at, publish });
+  assert.deepEqual(published, [2]);
+  assert.equal(store.epoch().publishedEpoch, 2);
+  assert.deepEqual(store.removedFiles(), []);
   for (const path of goes) assert.equal(existsSync(path), false, path);
   for (const path of keep) assert.equal(existsSync(path), true, path);
-  assert.ok(readdirSync(lakeDirectory).includes('linked_table'));
-  assert.deepEqual((await recoverLake(at)).deleteFiles, [], 'the second time there is nothing');
+  assert.ok(readdirSync(lakeDir).includes('linked_table'));
 
-  // Published without the replaced candle file: now it goes.
+  await store.commitEpoch(epochCommit(3, { ...nothing, files: [third] }));
+  place(lakeDir, third.path);
   await deleteRemoved(at);
-  assert.equal(existsSync(join(lakeDirectory, first.path)), true);
-  await store.markPublished(2);
+  assert.equal(existsSync(join(lakeDir, second.path)), true, 'not published without it yet');
+  await store.markPublished(3);
   await deleteRemoved(at);
-  assert.equal(existsSync(join(lakeDirectory, first.path)), false);
+  await deleteRemoved(at);
+  assert.equal(existsSync(join(lakeDir, second.path)), false);
   assert.deepEqual(store.removedFiles(), []);
   for (const path of keep.slice(1)) assert.equal(existsSync(path), true, path);
   await store.close();
 });
 
-test('a lake without a file its state names, or with files of a lost state, is left alone', async (t) => {
+test('a removed file behind a link is forgotten, its target stays', async (t) => {
   const directory = temporaryDirectory(t);
-  const lakeDirectory = join(directory, 'lake');
+  const lakeDir = join(directory, 'lake');
   const store = await StateStore.open(join(directory, 'state'), { createdUs: CREATED_US });
-  const at = { disk: nodeLakeDisk, store, lakeDirectory };
-  const old = place(lakeDirectory, 'gold_crypto_trades/data/exchange_date=1/old.parquet');
-  utimesSync(old, 1, 1);
-  await assert.rejects(
-    recoverLake(at),
-    (error) => error instanceof UserError && error.exitCode === EXIT.config,
-  );
+  const file = stagedFile('gold_crypto_trades', 'exchange_date=1', 'g1');
+  await store.commitEpoch(epochCommit(1, { ...nothing, files: [file] }));
+  await store.commitEpoch(epochCommit(2, { ...nothing, files: [], retired: [file.path] }));
+  await store.markPublished(2);
+  const target = place(join(directory, 'outside'), 'g1.parquet');
+  mkdirSync(join(lakeDir, 'gold_crypto_trades/data'), { recursive: true });
+  symlinkSync(dirname(target), join(lakeDir, 'gold_crypto_trades/data/exchange_date=1'));
+  await deleteRemoved({ disk: nodeDisk(), store, lakeDir });
+  assert.equal(existsSync(target), true);
+  assert.deepEqual(store.removedFiles(), []);
+  await store.close();
+});
+
+test('a lake without a file its state names, or older than its state, is left alone', async (t) => {
+  const directory = temporaryDirectory(t);
+  const lakeDir = join(directory, 'lake');
+  const store = await StateStore.open(join(directory, 'state'), { createdUs: CREATED_US });
+  const at = { disk: nodeDisk(), store, lakeDir };
+  const old = place(lakeDir, 'gold_crypto_trades/data/exchange_date=1/old.parquet');
+  const isRefused = (error: unknown): boolean =>
+    error instanceof UserError && error.exitCode === EXIT.config && error.message.includes(lakeDir);
+  await assert.rejects(recoverLake(at), isRefused);
+  await assert.rejects(recoverLake(at), isRefused, 'and again at the next start');
   await store.commitEpoch(epochCommit(1, { ...nothing }));
   await assert.rejects(recoverLake(at), StateCorruptError);
   assert.equal(existsSync(old), true);
