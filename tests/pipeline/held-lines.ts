@@ -110,10 +110,11 @@ export function deadLetterLines(held: Held): Promise<string[]> {
 
 /** Candles of one table by exchange, symbol and time. */
 export function candleLines(held: Held, table: string): Promise<string[]> {
-  const month = table.endsWith('_1d');
-  const date = month ? `strftime(window_date, '%Y-%m')` : 'window_date';
+  const partition = table.endsWith('_1d')
+    ? `'window_month=' || strftime(window_date, '%Y-%m')`
+    : `'window_date=' || window_date`;
   const orderBy = 'exchange, symbol, window_start';
-  return tableLines(held, table, CANDLE_LINE, orderBy, `'window_date=' || ${date}`);
+  return tableLines(held, table, CANDLE_LINE, orderBy, partition);
 }
 
 /** Gaps by instrument code and id. */

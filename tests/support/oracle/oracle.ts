@@ -66,6 +66,8 @@ export interface OracleGap {
   readonly beforeUs: number;
 }
 
+const BAD_RECORDS_MAX = 64;
+
 /** What is known of one instrument: every accepted trade by id, and the newest of their times. */
 interface History {
   readonly trades: Map<number, AcceptedTrade>;
@@ -118,11 +120,15 @@ export class Oracle {
       dead(-1, reading.dead);
       return;
     }
+    let bad = 0;
     const live = kind === FRAME_KIND.ws || kind === FRAME_KIND.rest;
     for (const [index, record] of reading.records.entries()) {
       const reason = record.reason ?? this.#brokenRule(record, receiveTimeUs, live);
       if (record.reason !== undefined || reason !== undefined) {
-        dead(index, reason as ReasonName);
+        // The first 64 bad records of a frame get a letter each, one more stands for the others.
+        if (bad < BAD_RECORDS_MAX) dead(index, reason as ReasonName);
+        else if (bad === BAD_RECORDS_MAX) dead(-1, reason as ReasonName);
+        bad++;
         continue;
       }
       const { nativeSymbol, reason: _, ...values } = record;
