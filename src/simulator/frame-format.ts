@@ -3,7 +3,6 @@
  * in nothing else the rest of the simulator needs to know.
  */
 
-import type { ReasonName } from '#schemas/dead-letter';
 import type { Exchange } from '#schemas/exchange';
 import type { TextWriter } from '#src/simulator/text-writer';
 
@@ -78,6 +77,3 @@ export const FIELD_KEYS: Readonly<Record<Feed, FieldKeys>> = {
   coinbase: COINBASE_KEYS,
   'coinbase-advanced': COINBASE_KEYS,
 };
-
-/** Reasons a frame as a whole is refused for; all others are about one record in it. */
-export const FRAME_REASONS: readonly ReasonName[] = ['malformed_frame', 'unrecognised_frame'];
