@@ -379,7 +379,9 @@ export class SupervisorTree {
   #giveUp(failure: Failure): void {
     if (this.#gaveUp || this.#stopping) return;
     this.#gaveUp = true;
-    if (failure.stack !== '') this.#options.log('error', failure.message, { stack: failure.stack });
+    // What a person has to mend is one sentence; a bug comes with where it happened.
+    if (failure.exitCode === undefined)
+      this.#options.log('error', failure.message, { stack: failure.stack });
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
@@ -393,7 +395,7 @@ function stateOf(
   if (live > 0) return 'connected';
   if (ingest === undefined) return 'connecting';
   if (ingest.state === 'running') {
-    const waits = ingest.connections.some(({ state }) => state === 'backing-off');
+    const waits = ingest.connections.some(({ state }) => state === 'backing_off');
     return waits ? 'waiting' : 'connecting';
   }
   return ingest.state === 'idle' ? 'connecting' : 'stopped';
