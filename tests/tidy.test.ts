@@ -65,7 +65,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exchanges: ['base', 'log'],
   trades: ['base', 'exchanges', 'log', 'config', 'columns'],
   candles: ['base', 'columns', 'trades'],
-  lake: ['base', 'columns', 'candles', 'trades'],
+  lake: ['base', 'log', 'columns', 'candles', 'trades'],
   output: ['base', 'candles'],
   import: ['base', 'log'],
   feed: ['base', 'log', 'exchanges', 'config'],

@@ -130,7 +130,9 @@ export class Session implements Peer {
     this.#wire.end(OPCODE_TEXT);
   }
 
-  /** Sends what the plan holds for this connection; `hit` are the connection faults meant for it. */
+  /**
+   * Sends what the plan holds for this connection; `hit` are the connection faults meant for it.
+   */
   plan(plan: FeedPlan, hit: ReadonlySet<Special>): void {
     const { feed, count, instrument, first, units } = plan;
     const wants = this.wants(feed);

@@ -35,6 +35,7 @@ export class ActorThread<C extends Stoppable> {
   #asked = false;
   #state: 'starting' | 'running' | 'stopped' = 'starting';
   #failure: Failure | undefined;
+  readonly #unanswered = new Set<(error: Error) => void>();
 
   constructor(entry: URL, spec: ThreadSpec, line: Omit<SupervisorLine, 'ready' | 'failed'>) {
     this.id = spec.id;
@@ -73,6 +74,7 @@ export class ActorThread<C extends Stoppable> {
       worker.once('exit', (code) => {
         this.#state = 'stopped';
         port1.close();
+        for (const reject of this.#unanswered) reject(this.#silent());
         if (!this.#asked) {
           this.#failure ??= { message: `ended with code ${code}`, stack: '', exitCode: undefined };
         }
@@ -87,11 +89,13 @@ export class ActorThread<C extends Stoppable> {
   }
 
   /** A control call's answer; rejects when the thread ends first, because then none will come. */
-  async answer<T>(call: Promise<T>): Promise<T> {
-    const gone = this.ended.then(() => {
-      throw new Error(`${this.id} ended before it answered`);
+  answer<T>(call: Promise<T>): Promise<T> {
+    // Not a race with `ended`: that would leave a reaction on it for every call ever made.
+    return new Promise<T>((resolve, reject) => {
+      if (this.#state === 'stopped') reject(this.#silent());
+      this.#unanswered.add(reject);
+      call.then(resolve, reject).finally(() => this.#unanswered.delete(reject));
     });
-    return Promise.race([call, gone]);
   }
 
   /** Asks the actor to end and waits; past `timeoutMs` its thread is terminated. */
@@ -102,6 +106,10 @@ export class ActorThread<C extends Stoppable> {
     await this.ended;
     clearTimeout(timer);
     this.control[releaseProxy]();
+  }
+
+  #silent(): Error {
+    return new Error(`${this.id} ended before it answered`);
   }
 
   /** Ends the thread wherever it is. */

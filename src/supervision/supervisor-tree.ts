@@ -70,7 +70,7 @@ export class SupervisorTree {
   #epochDueMs = 0;
   #rowsAtEpoch = 0;
   #ticker: NodeJS.Timeout | undefined;
-  #ticking = false;
+  #tellingStatus = false;
   #stopping = false;
   #gaveUp = false;
 
@@ -110,7 +110,7 @@ export class SupervisorTree {
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
     await this.#gateway.start();
     this.#scheduleEpoch();
-    this.#ticker = setInterval(() => void this.#tick(), TICK_MS);
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     const port = await (this.#gateway.thread as ActorThread<GatewayControl>).control.port();
     return { port };
   }
@@ -215,6 +215,7 @@ export class SupervisorTree {
       paths: data.paths,
       instruments: data.instruments,
       store: data.store,
+      disk: data.disk,
       generation: this.#generation,
       runName,
       heads: this.#heads,
@@ -265,17 +266,21 @@ export class SupervisorTree {
     }
   }
 
-  async #tick(): Promise<void> {
-    if (this.#ticking) return;
-    this.#ticking = true;
+  #tick(): void {
+    // Watching never waits for an answer: a hung actor gives none.
+    this.#terminateHung();
+    this.#runEpochIfDue();
+    if (!this.#tellingStatus) void this.#tellStatus();
+  }
+
+  async #tellStatus(): Promise<void> {
+    this.#tellingStatus = true;
     try {
-      this.#terminateHung();
-      this.#runEpochIfDue();
       const status = await this.status();
       const gateway = this.#gateway.thread;
       await gateway?.answer(gateway.control.status(status)).catch(() => {}); // restarting
     } finally {
-      this.#ticking = false;
+      this.#tellingStatus = false;
     }
   }
 
@@ -285,7 +290,7 @@ export class SupervisorTree {
       ...this.#ingest.map((child) => child.thread),
       this.#gateway.thread,
       ...(this.#group?.members ?? []),
-    ].filter((thread) => thread !== undefined);
+    ].filter((thread) => thread?.state === 'running') as ActorThread<Stoppable>[];
     for (const hung of this.#heartbeats.look(threads, clock.monotonicMs())) {
       const limit = config.supervision.hang_limit_ms;
       void (hung as ActorThread<Stoppable>).terminate(`no heartbeat for ${limit} ms`);
@@ -348,10 +353,12 @@ export class SupervisorTree {
   }
 
   #ingestSpec(id: string, exchange: Exchange): IngestSpec {
-    const { config, clock } = this.#options;
+    const { config, clock, data } = this.#options;
     return {
       ...this.#common(id),
       role: 'ingest',
+      // A pair taken out of the list keeps its code and its history, but is not listened to.
+      instruments: data.instruments.filter((i) => i.exchange === exchange && i.configured),
       exchange,
       key: exchangeKey(exchange),
       head: this.#heads.get(exchange) as SharedArrayBuffer,
@@ -373,7 +380,9 @@ export class SupervisorTree {
   #giveUp(failure: Failure): void {
     if (this.#gaveUp || this.#stopping) return;
     this.#gaveUp = true;
-    if (failure.stack !== '') this.#options.log('error', failure.message, { stack: failure.stack });
+    // What a person has to mend is one sentence; a bug comes with where it happened.
+    if (failure.exitCode === undefined)
+      this.#options.log('error', failure.message, { stack: failure.stack });
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
@@ -387,7 +396,7 @@ function stateOf(
   if (live > 0) return 'connected';
   if (ingest === undefined) return 'connecting';
   if (ingest.state === 'running') {
-    const waits = ingest.connections.some(({ state }) => state === 'backing-off');
+    const waits = ingest.connections.some(({ state }) => state === 'backing_off');
     return waits ? 'waiting' : 'connecting';
   }
   return ingest.state === 'idle' ? 'connecting' : 'stopped';

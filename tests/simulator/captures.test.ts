@@ -14,8 +14,8 @@ const SHARED = [join(process.cwd(), '../shared/data'), process.env.BULLION_SHARE
 const BTC_ETH = INSTRUMENTS.filter(({ baseAsset }) => baseAsset === 'BTC' || baseAsset === 'ETH');
 
 /**
- * What a message looks like: letters of ids and digits before the point do not matter, the number of
- * decimals does, except where the exchange leaves trailing zeros out.
+ * What a message looks like: letters of ids and digits before the point do not matter, the number
+ * of decimals does, except where the exchange leaves trailing zeros out.
  */
 function shape(text: string, shortDecimals: boolean): string {
   const ids = text

@@ -64,6 +64,17 @@ test('a recording that cannot be read is one clear error', async () => {
   );
 });
 
+test('a port that is taken is one clear error, and nothing stays open', async () => {
+  const first = await Simulator.start({ seed: 1, instruments: INSTRUMENTS });
+  const port = Number(new URL(first.url('COINBASE')).port);
+  await assert.rejects(
+    Simulator.start({ seed: 1, instruments: INSTRUMENTS, ports: { COINBASE: port } }),
+    (error) =>
+      error instanceof UserError && error.message.includes(`127.0.0.1:${port} (EADDRINUSE)`),
+  );
+  await first.stop();
+});
+
 test('frame times of every exchange are found', () => {
   const at = Date.UTC(2026, 6, 7, 22, 58, 17) * 1000 + 164_892;
   assert.equal(

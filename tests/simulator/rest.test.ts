@@ -82,7 +82,7 @@ test('Binance historicalTrades walks the whole history by id', async () => {
   assert.equal(newest[0]!.time, expected.at(-5)!.timeUs);
 });
 
-test('Binance aggTrades: contiguous ids, adjoining raw ids, fromId and times inclusive', async () => {
+test('Binance aggTrades: contiguous ids, adjoining raw ids, bounds inclusive', async () => {
   await start({ faults: {}, feeds: ['binance-aggtrade'] });
   const expected = [...simulator!.journal.trades('binance-aggtrade')].filter(
     (one) => one.nativeSymbol === 'ETHUSDT',
@@ -183,7 +183,7 @@ test('Binance klines equal a fold of the journal; empty intervals repeat the clo
   );
 });
 
-test('Kraken Trades pages by nanosecond cursor; rows agree with the feed to the microsecond', async () => {
+test('Kraken Trades pages by nanosecond cursor; times agree with the feed', async () => {
   await start();
   const expected = truth('kraken', 'BTC/USD');
   let since = '0';
@@ -261,7 +261,7 @@ test('Kraken OHLC and AssetPairs; errors come with status 200', async () => {
   assert.equal(await bad.text(), '{"error":["EQuery:Unknown asset pair"]}');
 });
 
-test('Coinbase trades walk to the past by cursor; candles are newest first without empty ones', async () => {
+test('Coinbase trades walk to the past; candles are newest first, none empty', async () => {
   await start();
   const expected = truth('coinbase', 'ETH-USD').reverse();
   type Row = { trade_id: number; side: string; size: string; price: string; time: string };
@@ -315,7 +315,7 @@ test('Coinbase trades walk to the past by cursor; candles are newest first witho
   assert.equal((await get('COINBASE', '/products/NO-PE/trades')).status, 404);
 });
 
-test('limits: used weight, 429 with Retry-After, failures on request, Coinbase bursts', async () => {
+test('limits: used weight, 429 with Retry-After, failures on request, bursts', async () => {
   await start({ limits: { restWeightPerMinute: 60 } });
   const first = await get('BINANCE', '/api/v3/historicalTrades?symbol=BTCUSDT&fromId=1');
   assert.equal(first.headers.get('x-mbx-used-weight-1m'), '25');

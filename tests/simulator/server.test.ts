@@ -212,7 +212,7 @@ test('Kraken: status, one ack per symbol, snapshot of 50, pong, errors', async (
   );
 });
 
-test('Kraken: heartbeats only when nothing else is sent, and only once subscribed; idle close', async () => {
+test('Kraken: heartbeats only when quiet and once subscribed; idle close', async () => {
   const url = (await start(NO_TRADES)).url('KRAKEN');
   const idle = await connect(url);
   const client = await connect(url);
@@ -342,7 +342,7 @@ test('too many connection attempts are refused with 429', async () => {
   await connect(url);
 });
 
-test('what arrives is the truth: dense ids, exact prices, every exchange, all clients alike', async () => {
+test('what arrives is the truth: dense ids, exact prices, for all clients', async () => {
   await start({ ratePerSecond: 300, finishAfterTrades: 2000, paused: true });
   const feeds = [
     ['BINANCE', 'binance-trade'],

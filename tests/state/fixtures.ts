@@ -89,6 +89,7 @@ export function epochCommit(n: number, changes: Partial<EpochCommit> = {}): Epoc
       },
     ],
     gold: [{ exchange: 'BINANCE', trades: 7 * n, duplicates: n }],
+    bronze: [{ exchange: 'BINANCE', nextSequence: 9 * n }],
     instruments: [
       { instrument: 0, intervals: Uint8Array.from({ length: 16 * n }, (_, i) => i + n) },
     ],
