@@ -125,16 +125,20 @@ async function bringInLine(
 }
 
 /**
- * Per table the epochs its snapshots show. A data file that was added in epoch a and removed in
- * epoch r is in the snapshots that show an epoch e with a <= e < r, and in no other.
+ * The epochs a table's snapshots show, read once per table. A data file that was added in epoch a
+ * and removed in epoch r is in the snapshots that show an epoch e with a <= e < r, and in no other.
  */
-export function shownEpochs(lake: Lake): ReadonlyMap<string, readonly number[]> {
-  return new Map(
-    Array.from(TABLES.values(), (definition) => {
-      const snapshots = loadOwnTable(placeOf(lake, definition))?.metadata.snapshots ?? [];
-      return [definition.name, snapshots.flatMap((snapshot) => epochOf(snapshot) ?? [])];
-    }),
-  );
+export function shownEpochs(lake: Lake): (table: string) => readonly number[] {
+  const known = new Map<string, readonly number[]>();
+  return (table) => {
+    let epochs = known.get(table);
+    if (epochs === undefined) {
+      const found = loadOwnTable(placeOf(lake, tableDefinition(table)));
+      epochs = (found?.metadata.snapshots ?? []).flatMap((snapshot) => epochOf(snapshot) ?? []);
+      known.set(table, epochs);
+    }
+    return epochs;
+  };
 }
 
 function placeOf(lake: Lake, definition: TableDefinition): TablePlace {

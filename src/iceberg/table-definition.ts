@@ -3,6 +3,7 @@
  * make a row unique. The partition folder a data file lies in is ours; readers go by the tuple in
  * the manifest, which is worked out here from the time span the folder stands for.
  */
+import { BRONZE, bronzeTable } from '#schemas/bronze';
 import { CANDLE, candleTable } from '#schemas/candle';
 import { DEAD_LETTER, DEAD_LETTERS } from '#schemas/dead-letter';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
@@ -76,6 +77,13 @@ function candles(timeframe: Timeframe): TableDefinition {
 }
 
 const DEFINITIONS: readonly TableDefinition[] = [
+  ...EXCHANGES.map((exchange) => ({
+    name: bronzeTable(exchangeKey(exchange)),
+    schema: BRONZE,
+    partition: [dateColumn('receive_date')],
+    unique: ['sequence'],
+    rowsChange: false,
+  })),
   ...EXCHANGES.map((exchange) => ({
     name: silverTable(exchangeKey(exchange)),
     schema: TRADE,
