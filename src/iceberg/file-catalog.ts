@@ -95,9 +95,16 @@ export function commitVersion(
   disk.unlink(temporary);
   disk.syncDirectory(folder);
   step('after-metadata-sync');
-  writeFileDurably(disk, `${folder}/version-hint.text`, Buffer.from(String(version)));
+  writeHint(disk, directory, version);
   step('after-version-hint');
   return true;
+}
+
+/** Makes the hint name this version; some readers take it at its word and do not walk up. */
+export function writeHint(disk: Disk, directory: string, version: number): void {
+  const folder = metadataFolder(directory);
+  if (readHint(disk, folder) === version) return;
+  writeFileDurably(disk, `${folder}/version-hint.text`, Buffer.from(String(version)));
 }
 
 /** Makes the folder metadata files go into. */

@@ -12,7 +12,7 @@ import {
   createTable,
   evolveTable,
   loadOwnTable,
-  sweepMetadata,
+  tidyMetadata,
 } from '#src/iceberg/table-commit';
 import {
   partitionTuple,
@@ -121,7 +121,7 @@ async function bringInLine(
   if (added.length > 0 || removed.length > 0) {
     await commitChange(place, { ...stamp, added, removed });
   }
-  await sweepMetadata(place, loadOwnTable(place) ?? table);
+  await tidyMetadata(place, loadOwnTable(place) ?? table);
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   newestVersion,
   type TableVersion,
   versionOf,
+  writeHint,
 } from '#src/iceberg/file-catalog';
 import { type TableChange, writeSnapshot } from '#src/iceberg/snapshot-writer';
 import {
@@ -133,10 +134,12 @@ async function filesOf(
 }
 
 /**
- * Deletes the metadata files, manifest lists and manifests that the table does not name: leftovers
- * of commits that were cut short. Only files named as ours are; others are not ours to judge.
+ * Tidies up after commits that were cut short: writes the hint, deletes the metadata files, manifest
+ * lists and manifests that the table does not name. Only files named as ours are; others are not
+ * ours to judge.
  */
-export async function sweepMetadata(place: TablePlace, { version, metadata }: TableVersion) {
+export async function tidyMetadata(place: TablePlace, { version, metadata }: TableVersion) {
+  writeHint(place.disk, tableDirectory(place), version);
   const folder = metadataFolder(tableDirectory(place));
   const ids = new Set(metadata.snapshots.map((snapshot) => String(snapshot['snapshot-id'])));
   const ends = [metadata.snapshots[0], currentSnapshot(metadata)].filter(
