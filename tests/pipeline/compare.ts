@@ -140,7 +140,7 @@ function compareProgress({ store }: Held, oracles: readonly Oracle[]): void {
 }
 
 /** The lake folder holds the files the state store names, and no other. */
-function sameFiles({ store, lake }: Held): void {
+export function sameFiles({ store, lake }: Held): void {
   const there = readdirSync(lake, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(lake.length + 1));

@@ -12,7 +12,7 @@ import { FEED_EXCHANGE, type Feed } from '#src/simulator/frame-format';
 import type { OfflineRun } from '#src/supervision/offline-run';
 import { badDay } from '#tests/pipeline/bad-day';
 import { compareAll, compareWithJournal } from '#tests/pipeline/compare';
-import { edges, imported, recordings, replays } from '#tests/pipeline/later-frames';
+import { boundaries, edges, imported, recordings, replays } from '#tests/pipeline/later-frames';
 import { appendLog, appendSimulation, newOracle } from '#tests/pipeline/logs';
 import {
   INSTRUMENTS,
@@ -78,7 +78,11 @@ test('hours of every fault: tables, records, dead letters and gaps equal the ora
       await appendLog(dir, exchange, recordings(day.journal, feed, nowUs), oracle);
       await appendLog(dir, exchange, imported(before.frames(feed)), oracle);
       await appendLog(dir, exchange, replays(letters), oracle);
-      await appendLog(dir, exchange, edges(exchange, untraded(exchange), nowUs + 1), oracle);
+      const [one, other] = untraded(exchange);
+      await appendLog(dir, exchange, edges(exchange, one, nowUs + 1), oracle);
+      const isFinal = exchange !== 'COINBASE';
+      const exact = boundaries(exchange, other, nowUs + 1, 1000 * LATENESS_MS, isFinal);
+      await appendLog(dir, exchange, exact, oracle);
     }
     const shape = { validationShards: 3, goldShards: 3, batchRows: 64, slotsPerShard: 4 };
     await runAndCompare(t, dir, { ...shape, epochRows: 10_000 }, oracles);
@@ -160,7 +164,8 @@ function assertEventful(oracles: readonly Oracle[], completeUpToUs: number): voi
   }
 }
 
-/** An instrument that the simulations leave alone. */
-function untraded(exchange: Exchange): string {
-  return INSTRUMENTS.filter((instrument) => instrument.exchange === exchange).at(-1)!.nativeSymbol;
+/** Two instruments that the simulations leave alone. */
+function untraded(exchange: Exchange): [string, string] {
+  const all = INSTRUMENTS.filter((instrument) => instrument.exchange === exchange);
+  return [all.at(-1)!.nativeSymbol, all.at(-2)!.nativeSymbol];
 }

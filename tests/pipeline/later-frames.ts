@@ -147,6 +147,54 @@ export function* edges(exchange: Exchange, nativeSymbol: string, nowUs: number):
   }
 }
 
+/**
+ * Trades of one instrument at the very microsecond where a rule changes its mind, and one before and
+ * after it. Starts with the minute after `nowUs`; the log ends at the microsecond that makes a window
+ * final, or one before. Needs an instrument without trades before.
+ */
+export function* boundaries(
+  exchange: Exchange,
+  nativeSymbol: string,
+  nowUs: number,
+  latenessUs: number,
+  isFinal: boolean,
+): Generator<Frame> {
+  let id = 0;
+  const frame = (timeUs: number, receiveTimeUs: number): Frame => {
+    const trade = { nativeSymbol, price: '10', quantity: '1', id: ++id, timeUs };
+    const record = EDGE[exchange](trade);
+    const text =
+      exchange === 'KRAKEN' ? `{"channel":"trade","type":"update","data":[${record}]}` : record;
+    return { bytes: Buffer.from(text), kind: FRAME_KIND.ws, connection: 9, receiveTimeUs };
+  };
+  // Binance times are in microseconds here, too: 16 digits.
+  const minute = Math.ceil(nowUs / MINUTE_US) * MINUTE_US;
+  const closedUs = minute + MINUTE_US + latenessUs;
+  for (const offUs of [-1, 0, 1]) {
+    // The age limit, and the tolerance for clocks that run ahead.
+    yield frame(minute + offUs - AGE_LIMIT_US, minute);
+    yield frame(minute + offUs + FUTURE_TOLERANCE_US, minute);
+  }
+  // The window's own ends: its first and last microsecond, and those beside them.
+  for (const timeUs of [minute - 1, minute, minute + MINUTE_US - 1, minute + MINUTE_US]) {
+    yield frame(timeUs, minute + MINUTE_US);
+  }
+  // Late by receive time: from `closedUs` on.
+  for (const offUs of [-1, 0, 1]) yield frame(minute + 1000, closedUs + offUs);
+  // Late by event time: the next minute's window, while the newest trade comes up to its limit.
+  for (const offUs of [-1, 0, 1]) {
+    const nextUs = closedUs + MINUTE_US + offUs - FUTURE_TOLERANCE_US;
+    yield frame(closedUs + MINUTE_US + offUs, nextUs);
+    yield frame(minute + MINUTE_US + 1000, nextUs);
+  }
+  const finalUs = minute + 5 * MINUTE_US + latenessUs;
+  yield frame(minute + 4 * MINUTE_US, finalUs + (isFinal ? 0 : -1));
+}
+
+const MINUTE_US = 60_000_000;
+const FUTURE_TOLERANCE_US = 5_000_000;
+const AGE_LIMIT_US = 365 * 86_400_000_000;
+
 interface EdgeTrade {
   readonly nativeSymbol: string;
   readonly price: string;
