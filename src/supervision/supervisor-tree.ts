@@ -37,6 +37,8 @@ import { addRestart, type RestartIntensity } from '#src/supervision/restart-inte
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
 const DRAIN_MS_MAX = 4_000;
+/** An actor that does not answer within this time is left out of the status. */
+const ANSWER_MS_MAX = 1_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -64,13 +66,17 @@ export class SupervisorTree {
   readonly #heartbeats: HeartbeatWatch;
 
   #group: ProcessingGroup | undefined;
+  /** The generation being ended; until the next one is made it is the group. */
+  #failed: ProcessingGroup | undefined;
   #generation = 0;
   #groupRestarts = 0;
   #recentGroupRestarts: readonly number[] = [];
   #epochDueMs = 0;
   #rowsAtEpoch = 0;
   #ticker: NodeJS.Timeout | undefined;
-  #tellingStatus = false;
+  #reporting = false;
+  /** The restart of the processing group under way. */
+  #restarting: Promise<void> = Promise.resolve();
   #stopping = false;
   #gaveUp = false;
 
@@ -106,7 +112,7 @@ export class SupervisorTree {
 
   /** Resolves when every actor is up, with the port the gateway listens on. */
   async start(): Promise<{ port: number }> {
-    await this.#startGroup();
+    await this.#startGroup().ready();
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
     await this.#gateway.start();
     this.#scheduleEpoch();
@@ -122,12 +128,14 @@ export class SupervisorTree {
     const { config, clock, log } = this.#options;
     const timeoutMs = config.supervision.stop_timeout_ms / 4;
     await Promise.all(this.#ingest.map((ingest) => ingest.stop(timeoutMs)));
+    await this.#restarting;
     const group = this.#group;
     if (group !== undefined) {
+      const failed = group.failed.then(({ message }) => {
+        throw new Error(message);
+      });
       try {
-        await this.#drain(group, clock.monotonicMs() + DRAIN_MS_MAX);
-        while (group.epochs.running) await pause(10);
-        await group.epochs.run();
+        await Promise.race([this.#lastEpoch(group, clock.monotonicMs() + DRAIN_MS_MAX), failed]);
       } catch (error) {
         // The epoch before this one stands; the frames behind it are in bronze for the next start.
         log('warn', 'stopped without a last epoch', { reason: messageOf(error) });
@@ -141,7 +149,7 @@ export class SupervisorTree {
     const { data, clock } = this.#options;
     const nowUs = clock.nowUs();
     const epoch = data.store.epoch();
-    const positions = await this.#group?.progress().catch(() => undefined);
+    const positions = await answered(this.#group?.progress());
     const exchanges = await Promise.all(
       this.#options.exchanges.map((exchange, i) =>
         this.#exchangeStatus(exchange, this.#ingest[i] as Child<IngestControl>, positions, nowUs),
@@ -171,7 +179,7 @@ export class SupervisorTree {
     judged: GroupProgress | undefined,
     nowUs: number,
   ): Promise<SystemStatus['exchanges'][number]> {
-    const ingest = await thread?.answer(thread.control.status()).catch(() => undefined);
+    const ingest = await answered(thread?.answer(thread.control.status()));
     const lanes = ingest?.connections ?? [];
     const live = lanes.filter(({ state }) => state === 'live' || state === 'rotating').length;
     const ages = lanes.map(({ lastFrameAgeMs }) => lastFrameAgeMs).filter((age) => age >= 0);
@@ -208,7 +216,8 @@ export class SupervisorTree {
     };
   }
 
-  async #startGroup(): Promise<void> {
+  /** Makes the next generation of the processing group; its failure comes to #groupFailed. */
+  #startGroup(): ProcessingGroup {
     const { config, data, layout, clock, runName, entry, lakeWorker, log } = this.#options;
     const group = new ProcessingGroup({
       config,
@@ -235,15 +244,25 @@ export class SupervisorTree {
     this.#group = group;
     this.#generation++;
     void group.failed.then((failure) => this.#groupFailed(group, failure));
-    await group.ready();
+    return group;
   }
 
-  async #groupFailed(group: ProcessingGroup, failure: Failure): Promise<void> {
-    if (this.#stopping || this.#gaveUp || group !== this.#group) return;
-    const { clock, log, data } = this.#options;
+  /** The first thing that fails in a generation ends it; what fails with it changes nothing. */
+  #groupFailed(group: ProcessingGroup, failure: Failure): void {
+    if (this.#stopping || this.#gaveUp || group !== this.#group || group === this.#failed) return;
+    this.#failed = group;
+    const { clock, log } = this.#options;
+    if (failure.exitCode !== undefined) {
+      this.#giveUp(failure); // a person has to mend it; restarting cannot
+      return;
+    }
     const recent = addRestart(this.#recentGroupRestarts, clock.monotonicMs(), this.#intensity);
-    if (failure.exitCode !== undefined || recent === undefined) {
-      this.#giveUp(failure);
+    if (recent === undefined) {
+      const { restartsMax, periodMs } = this.#intensity;
+      this.#giveUp({
+        ...failure,
+        message: `the processing group failed more than ${restartsMax} times in ${periodMs / 1000} s, last with: ${failure.message}`,
+      });
       return;
     }
     this.#recentGroupRestarts = recent;
@@ -253,33 +272,35 @@ export class SupervisorTree {
       epoch: group.epochs.last,
       restarts: this.#groupRestarts,
     });
-    try {
-      await group.kill();
-      await data.recover();
-      await this.#startGroup();
-      this.#scheduleEpoch();
-    } catch (error) {
-      // A generation that fails while starting comes back here through its own `failed`.
-      if (error instanceof UserError)
-        this.#giveUp({ ...failureOf(error), exitCode: error.exitCode });
-    }
+    this.#restarting = this.#restartGroup(group).catch((error: unknown) =>
+      this.#giveUp(failureOf(error)),
+    );
+  }
+
+  async #restartGroup(failed: ProcessingGroup): Promise<void> {
+    await failed.kill();
+    await this.#options.data.recover();
+    const group = this.#startGroup();
+    this.#scheduleEpoch();
+    await group.ready().catch(() => {}); // comes back through its own `failed`
   }
 
   #tick(): void {
-    // Watching never waits for an answer: a hung actor gives none.
     this.#terminateHung();
     this.#runEpochIfDue();
-    if (!this.#tellingStatus) void this.#tellStatus();
+    void this.#report();
   }
 
-  async #tellStatus(): Promise<void> {
-    this.#tellingStatus = true;
+  /** Gives the gateway the newest status; a gateway or an actor that is slow to answer is not asked twice. */
+  async #report(): Promise<void> {
+    if (this.#reporting) return;
+    this.#reporting = true;
     try {
       const status = await this.status();
       const gateway = this.#gateway.thread;
-      await gateway?.answer(gateway.control.status(status)).catch(() => {}); // restarting
+      await answered(gateway?.answer(gateway.control.status(status)));
     } finally {
-      this.#tellingStatus = false;
+      this.#reporting = false;
     }
   }
 
@@ -289,7 +310,7 @@ export class SupervisorTree {
       ...this.#ingest.map((child) => child.thread),
       this.#gateway.thread,
       ...(this.#group?.members ?? []),
-    ].filter((thread) => thread?.state === 'running') as ActorThread<Stoppable>[];
+    ].flatMap((thread) => (thread?.state === 'running' ? [thread] : [])); // a start has its own limit
     for (const hung of this.#heartbeats.look(threads, clock.monotonicMs())) {
       const limit = config.supervision.hang_limit_ms;
       void (hung as ActorThread<Stoppable>).terminate(`no heartbeat for ${limit} ms`);
@@ -298,7 +319,7 @@ export class SupervisorTree {
 
   #runEpochIfDue(): void {
     const group = this.#group;
-    if (group === undefined || group.epochs.running) return;
+    if (group === undefined || group === this.#failed || group.epochs.running) return;
     const { clock, config, log } = this.#options;
     const rows = group.validation.reduce((sum, { counters }) => sum + counters.get('trades'), 0);
     const due = clock.monotonicMs() >= this.#epochDueMs;
@@ -313,12 +334,18 @@ export class SupervisorTree {
 
   #epochFailed(group: ProcessingGroup, error: unknown): void {
     if (this.#stopping || group !== this.#group) return;
-    void this.#groupFailed(group, failureOf(error));
+    this.#groupFailed(group, failureOf(error));
   }
 
   #scheduleEpoch(): void {
     const { clock, config } = this.#options;
     this.#epochDueMs = clock.monotonicMs() + config.epochs.interval_ms;
+  }
+
+  async #lastEpoch(group: ProcessingGroup, drainUntilMs: number): Promise<void> {
+    await this.#drain(group, drainUntilMs);
+    while (group.epochs.running) await pause(10);
+    await group.epochs.run();
   }
 
   /** Waits until the group has judged every frame of the logs, at most until `untilMs`. */
@@ -409,6 +436,17 @@ function failureOf(error: unknown): Failure {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
+async function answered<T>(call: Promise<T> | undefined): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ANSWER_MS_MAX);
+  });
+  return Promise.race([call, late])
+    .catch(() => undefined)
+    .finally(() => clearTimeout(timer));
 }
 
 function pause(ms: number): Promise<void> {
