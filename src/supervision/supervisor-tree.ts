@@ -15,7 +15,7 @@ import { EXIT, type ExitCode, UserError } from '#src/base/errors';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
-import type { GatewayControl, IngestControl, IngestStatus, Stoppable } from '#src/runtime/control';
+import type { GatewayControl, IngestControl, Stoppable } from '#src/runtime/control';
 import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
@@ -26,13 +26,18 @@ import { type DataDirectory, publishEpoch, syncBronze } from '#src/supervision/d
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
 import {
-  type GroupProgress,
   groupShape,
   type Log,
   ProcessingGroup,
   validationShardOf,
 } from '#src/supervision/processing-group';
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
+import {
+  type ActorStatus,
+  actorStatus,
+  epochStatus,
+  exchangeStatus,
+} from '#src/supervision/status';
 
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
@@ -146,77 +151,45 @@ export class SupervisorTree {
   }
 
   async status(): Promise<SystemStatus> {
-    const { data, clock } = this.#options;
-    const nowUs = clock.nowUs();
-    const epoch = data.store.epoch();
-    const positions = await answered(this.#group?.progress());
-    const exchanges = await Promise.all(
-      this.#options.exchanges.map((exchange, i) =>
-        this.#exchangeStatus(exchange, this.#ingest[i] as Child<IngestControl>, positions, nowUs),
-      ),
+    const { data, clock, exchanges } = this.#options;
+    const progress = await answered(this.#group?.progress());
+    const ingest = await Promise.all(
+      this.#ingest.map(({ thread }) => answered(thread?.answer(thread.control.status()))),
     );
-    const actors = [
-      ...this.#ingest.map((child) => this.#actorStatus(child.id, child.thread, child.restarts)),
-      ...(this.#group?.members ?? []).map((member) =>
-        this.#actorStatus(member.id, member, this.#groupRestarts),
-      ),
-      this.#actorStatus('gateway', this.#gateway.thread, this.#gateway.restarts),
-    ];
-    const last_epoch =
-      epoch.epoch === 0
-        ? null
-        : {
-            number: epoch.epoch,
-            committed_at: new Date(epoch.committedUs / 1000).toISOString(),
-            age_ms: Math.max(0, Math.round((nowUs - epoch.committedUs) / 1000)),
-          };
-    return { exchanges, actors, last_epoch };
-  }
-
-  async #exchangeStatus(
-    exchange: Exchange,
-    { thread }: Child<IngestControl>,
-    judged: GroupProgress | undefined,
-    nowUs: number,
-  ): Promise<SystemStatus['exchanges'][number]> {
-    const ingest = await answered(thread?.answer(thread.control.status()));
-    const lanes = ingest?.connections ?? [];
-    const live = lanes.filter(({ state }) => state === 'live' || state === 'rotating').length;
-    const ages = lanes.map(({ lastFrameAgeMs }) => lastFrameAgeMs).filter((age) => age >= 0);
-    const head = new LogHead(this.#heads.get(exchange) as SharedArrayBuffer, 0);
-    head.refresh();
-    const position = judged?.positions.get(exchange);
-    const lagFrames = Math.max(0, head.nextSequence - (position?.nextSequence ?? 0));
-    const lagUs = lagFrames === 0 ? 0 : nowUs - (position?.watermarkUs ?? nowUs);
+    const nowUs = clock.nowUs();
     return {
-      exchange,
-      state: stateOf(ingest, live),
-      connections: live,
-      last_frame_age_ms: ages.length === 0 ? null : Math.round(Math.min(...ages)),
-      lag_frames: lagFrames,
-      lag_ms: Math.max(0, Math.round(lagUs / 1000)),
+      exchanges: exchanges.map((exchange, i) => {
+        const judged = progress?.positions.get(exchange);
+        return exchangeStatus(exchange, ingest[i], this.#logEnd(exchange), judged, nowUs);
+      }),
+      actors: [
+        ...this.#ingest.map((child) => this.#actorStatus(child.id, child.thread, child.restarts)),
+        ...(this.#group?.members ?? []).map((member) =>
+          this.#actorStatus(member.id, member, this.#groupRestarts),
+        ),
+        this.#actorStatus('gateway', this.#gateway.thread, this.#gateway.restarts),
+      ],
+      last_epoch: epochStatus(data.store.epoch(), nowUs),
     };
   }
 
   #actorStatus(
-    actor: string,
+    id: string,
     thread: ActorThread<Stoppable> | undefined,
     restarts: number,
-  ): SystemStatus['actors'][number] {
-    return {
-      actor,
-      state: thread === undefined ? 'stopped' : thread.state,
-      cores: [...(this.#options.layout.coresOf.get(actor) ?? [])],
-      heartbeat_age_ms:
-        thread === undefined
-          ? 0
-          : Math.round(this.#heartbeats.ageMs(thread, this.#options.clock.monotonicMs())),
-      restarts,
-      counters: thread?.counters.all() ?? {},
-    };
+  ): ActorStatus {
+    const { layout, clock } = this.#options;
+    const ageMs = thread === undefined ? 0 : this.#heartbeats.ageMs(thread, clock.monotonicMs());
+    return actorStatus(id, thread, layout.coresOf.get(id) ?? [], ageMs, restarts);
   }
 
-  /** Makes the next generation of the processing group; its failure comes to #groupFailed. */
+  /** Sequence after the newest frame of an exchange's log. */
+  #logEnd(exchange: Exchange): number {
+    const head = new LogHead(this.#heads.get(exchange) as SharedArrayBuffer, 0);
+    head.refresh();
+    return head.nextSequence;
+  }
+
   #startGroup(): ProcessingGroup {
     const { config, data, layout, clock, runName, entry, lakeWorker, log } = this.#options;
     const group = new ProcessingGroup({
@@ -350,17 +323,13 @@ export class SupervisorTree {
 
   /** Waits until the group has judged every frame of the logs, at most until `untilMs`. */
   async #drain(group: ProcessingGroup, untilMs: number): Promise<void> {
-    const targets = [...this.#heads].map(([exchange, memory]) => {
-      const head = new LogHead(memory, 0);
-      head.refresh();
-      return { exchange, next: head.nextSequence };
-    });
+    const ends = this.#options.exchanges.map(
+      (exchange) => [exchange, this.#logEnd(exchange)] as const,
+    );
     while (this.#options.clock.monotonicMs() < untilMs) {
       const { positions } = await group.progress();
-      if (
-        targets.every(({ exchange, next }) => (positions.get(exchange)?.nextSequence ?? 0) >= next)
-      )
-        return;
+      const judged = (exchange: Exchange): number => positions.get(exchange)?.nextSequence ?? 0;
+      if (ends.every(([exchange, end]) => judged(exchange) >= end)) return;
       await pause(10);
     }
   }
@@ -412,20 +381,6 @@ export class SupervisorTree {
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
-}
-
-/** `waiting` until the next attempt, unless the actor itself is down or has stopped taking frames. */
-function stateOf(
-  ingest: IngestStatus | undefined,
-  live: number,
-): SystemStatus['exchanges'][number]['state'] {
-  if (live > 0) return 'connected';
-  if (ingest === undefined) return 'connecting';
-  if (ingest.state === 'running') {
-    const waits = ingest.connections.some(({ state }) => state === 'backing_off');
-    return waits ? 'waiting' : 'connecting';
-  }
-  return ingest.state === 'idle' ? 'connecting' : 'stopped';
 }
 
 function failureOf(error: unknown): Failure {
