@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   trades: async () => (await import('./commands/trades.js')).tradesCommand,
   gaps: async () => (await import('./commands/gaps.js')).gapsCommand,
   dlq: async () => (await import('./commands/dlq.js')).dlqCommand,
+  jobs: async () => (await import('./commands/jobs.js')).jobsCommand,
   rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,
 };
 

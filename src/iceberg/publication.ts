@@ -207,6 +207,13 @@ export function shownEpochs(lake: Lake): (table: string) => readonly number[] {
   };
 }
 
+/** Rows the current snapshot of a table says it has; undefined without a snapshot. */
+export function tableRecords(lake: Lake, table: string): number | undefined {
+  const found = loadOwnTable(placeOf(lake, tableDefinition(table)));
+  const snapshot = found && currentSnapshot(found.metadata);
+  return snapshot && Number(snapshot.summary['total-records']);
+}
+
 function placeOf(lake: Lake, definition: TableDefinition): TablePlace {
   return { ...lake, definition };
 }

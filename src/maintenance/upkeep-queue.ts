@@ -25,6 +25,7 @@ interface Waiting {
 export class UpkeepQueue {
   #waiting: Waiting | undefined;
   #committing: Waiting | undefined;
+  #isCommitted = false;
 
   /** Whether a change waits or is being committed. */
   get isBusy(): boolean {
@@ -51,7 +52,13 @@ export class UpkeepQueue {
       return undefined;
     }
     this.#committing = waiting;
+    this.#isCommitted = false;
     return waiting.change;
+  }
+
+  /** The epoch that took the change along is durable: recovery publishes it if nobody else does. */
+  committed(): void {
+    this.#isCommitted = true;
   }
 
   /** The epoch that took the change along is published. */
@@ -60,11 +67,12 @@ export class UpkeepQueue {
     this.#committing = undefined;
   }
 
-  /** No epoch will take it along: the processing group failed, or the process ends. */
+  /** No epoch will take it along any more: the processing group failed, or the process ends. */
   abandon(reason: string): void {
     const given = new UpkeepAbandoned(reason);
     this.#waiting?.reject(given);
-    this.#committing?.reject(given);
+    if (this.#isCommitted) this.#committing?.resolve();
+    else this.#committing?.reject(given);
     this.#waiting = undefined;
     this.#committing = undefined;
   }

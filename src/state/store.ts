@@ -192,6 +192,11 @@ export class StateStore {
     return scanFiles(this.#environment, table, options.partition);
   }
 
+  /** Every live file of every table, by path: proven to be all of them. */
+  allFiles(): Generator<DataFile> {
+    return scanAllFiles(this.#environment);
+  }
+
   /** A file that is part of its table now. */
   liveFile(path: string): DataFile | undefined {
     return liveFile(this.#environment, path);

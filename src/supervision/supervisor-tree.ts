@@ -15,6 +15,8 @@ import { EXIT, type ExitCode, UserError } from '#src/base/errors';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
+import type { Maintenance } from '#src/maintenance/maintenance';
+import { UpkeepQueue } from '#src/maintenance/upkeep-queue';
 import type { GatewayControl, IngestControl, Stoppable } from '#src/runtime/control';
 import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
@@ -22,9 +24,11 @@ import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
 import { ActorThread } from '#src/supervision/actor-thread';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
-import { type DataDirectory, publishEpoch, syncBronze } from '#src/supervision/data-directory';
+import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
+import { commitSteps } from '#src/supervision/epoch-commit';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
+import { maintenanceOf } from '#src/supervision/maintenance-of';
 import {
   groupShape,
   type Log,
@@ -54,6 +58,7 @@ export interface SupervisorOptions {
   readonly runName: string;
   readonly entry: URL;
   readonly lakeWorker: URL;
+  readonly maintenanceWorker: URL;
   readonly log: Log;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
@@ -69,6 +74,8 @@ export class SupervisorTree {
   readonly #ingest: readonly Child<IngestControl>[];
   readonly #gateway: Child<GatewayControl>;
   readonly #heartbeats: HeartbeatWatch;
+  readonly #upkeep = new UpkeepQueue();
+  readonly #maintenance: Maintenance;
 
   #group: ProcessingGroup | undefined;
   /** The generation being ended; until the next one is made it is the group. */
@@ -78,6 +85,7 @@ export class SupervisorTree {
   #recentGroupRestarts: readonly number[] = [];
   #epochDueMs = 0;
   #rowsAtEpoch = 0;
+  #maintenanceDueMs = 0;
   #ticker: NodeJS.Timeout | undefined;
   #reporting = false;
   /** The restart of the processing group under way. */
@@ -98,6 +106,13 @@ export class SupervisorTree {
     );
     this.#doorbells = allocateDoorbells(shape);
     this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
+    this.#maintenance = maintenanceOf({
+      ...options,
+      worker: options.maintenanceWorker,
+      isAlone: false,
+      commit: (change) => this.#upkeep.offer(change),
+      isInFlight: (path) => path.includes(`/${options.runName}-`),
+    });
     const giveUp = (failure: Failure): void => this.#giveUp(failure);
     const child = { intensity: this.#intensity, clock, log, giveUp };
     this.#ingest = exchanges.map((exchange) => {
@@ -121,6 +136,7 @@ export class SupervisorTree {
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
     await this.#gateway.start();
     this.#scheduleEpoch();
+    this.#scheduleMaintenance();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     const port = await (this.#gateway.thread as ActorThread<GatewayControl>).control.port();
     return { port };
@@ -130,6 +146,7 @@ export class SupervisorTree {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#ticker);
+    await this.#maintenance.halt();
     const { config, clock, log } = this.#options;
     const timeoutMs = config.supervision.stop_timeout_ms / 4;
     await Promise.all(this.#ingest.map((ingest) => ingest.stop(timeoutMs)));
@@ -146,6 +163,8 @@ export class SupervisorTree {
         log('warn', 'stopped without a last epoch', { reason: messageOf(error) });
       }
     }
+    this.#upkeep.abandon('the server stopped');
+    await this.#maintenance.suspend();
     await this.#gateway.stop(timeoutMs);
     await group?.stop();
   }
@@ -211,8 +230,7 @@ export class SupervisorTree {
       log,
       epochSteps: {
         syncBronze: (progress) => syncBronze(data, this.#heads, progress),
-        commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
-        publish: (epoch, files) => publishEpoch(data, epoch, files),
+        ...commitSteps(data, clock, this.#upkeep),
       },
     });
     this.#group = group;
@@ -253,8 +271,11 @@ export class SupervisorTree {
 
   async #restartGroup(failed: ProcessingGroup): Promise<void> {
     await failed.kill();
+    this.#upkeep.abandon('the processing group restarted');
+    await this.#maintenance.suspend(); // recovery deletes what it has staged
     await this.#options.data.recover();
     const group = this.#startGroup();
+    if (!this.#stopping) this.#maintenance.resume();
     this.#scheduleEpoch();
     await group.ready().catch(() => {}); // comes back through its own `failed`
   }
@@ -262,6 +283,7 @@ export class SupervisorTree {
   #tick(): void {
     this.#terminateHung();
     this.#runEpochIfDue();
+    this.#maintainIfDue();
     void this.#report();
   }
 
@@ -304,6 +326,17 @@ export class SupervisorTree {
       (epoch) => log('info', 'epoch committed', { epoch }),
       (error: unknown) => this.#epochFailed(group, error),
     );
+  }
+
+  #maintainIfDue(): void {
+    if (this.#options.clock.monotonicMs() < this.#maintenanceDueMs) return;
+    this.#scheduleMaintenance();
+    this.#maintenance.tick();
+  }
+
+  #scheduleMaintenance(): void {
+    const { clock, config } = this.#options;
+    this.#maintenanceDueMs = clock.monotonicMs() + config.maintenance.check_interval_ms;
   }
 
   #epochFailed(group: ProcessingGroup, error: unknown): void {
