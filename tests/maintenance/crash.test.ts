@@ -9,9 +9,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { GOLD_TRADES } from '#schemas/trade';
 import { type Clock, systemClock } from '#src/base/clock';
+import { nodeDisk } from '#src/base/node-disk';
 import { COMMIT_STEPS, type CommitStep } from '#src/iceberg/commit-steps';
 import { DAY_US } from '#src/lake/partition';
 import { KIND_WS } from '#src/log/frame';
+import { LogHead } from '#src/log/log-head';
+import { LogWriter } from '#src/log/log-writer';
 import { listSegments } from '#src/log/segment-files';
 import { audit } from '#src/maintenance/audit';
 import type { JobName } from '#src/maintenance/job-names';
@@ -25,13 +28,14 @@ import { commitUpkeep } from '#src/supervision/epoch-commit';
 import { maintenanceOf } from '#src/supervision/maintenance-of';
 import { seeTable } from '#tests/iceberg/independent-reader';
 import { query } from '#tests/lake/duckdb';
-import { appendLog, type Frame } from '#tests/pipeline/logs';
 import { configOf, INSTRUMENTS, temporaryDirectory, withPipeline } from '#tests/pipeline/pipeline';
 
 class Crash extends Error {}
 
 const ROUNDS = 4;
 const TRADES_PER_ROUND = 250;
+/** Several sealed segments in every round. */
+const SEGMENT_BYTES_MAX = 16_384;
 const SHAPE = { validationShards: 1, goldShards: 1 } as const;
 const HOUR_US = 3_600_000_000;
 /** The start of the hour before the last one. */
@@ -44,15 +48,13 @@ const template = join(folder.path, 'template');
 
 /** Trades of one hour, in four epochs; in each some that were there before, and one that is none. */
 async function makeTemplate(): Promise<void> {
-  const frame = (text: string, receiveTimeUs: number): Frame => ({
+  const frame = (text: string, receiveTimeUs: number) => ({
     bytes: Buffer.from(text),
-    kind: KIND_WS,
-    connection: 1,
     receiveTimeUs,
   });
   let receiveUs = hourUs;
   for (let round = 0; round < ROUNDS; round++) {
-    const frames: Frame[] = [];
+    const frames: ReturnType<typeof frame>[] = [];
     const first = Math.max(0, round * TRADES_PER_ROUND - 10);
     for (let id = first; id < (round + 1) * TRADES_PER_ROUND; id++) {
       const timeUs = hourUs + id * 3_000_000;
@@ -61,7 +63,18 @@ async function makeTemplate(): Promise<void> {
       frames.push(frame(`{"stream":"btcusdt@trade","data":{${data}}}`, receiveUs));
     }
     frames.push(frame('not json', receiveUs));
-    await appendLog(template, 'BINANCE', frames);
+    const writer = LogWriter.open({
+      disk: nodeDisk(),
+      dir: join(template, 'bronze', 'binance'),
+      exchange: 'BINANCE',
+      head: new LogHead(new SharedArrayBuffer(LogHead.byteSize), 0),
+      segmentBytesMax: SEGMENT_BYTES_MAX,
+    });
+    for (const { bytes, receiveTimeUs } of frames) {
+      writer.append(bytes, KIND_WS, 1, receiveTimeUs);
+      writer.flush();
+    }
+    await writer.close();
     await withPipeline(
       template,
       SHAPE,
@@ -246,6 +259,8 @@ test('retention, with the log, the candles and the audit after it; a damaged fil
   };
   await withDirectory({ clock: clock(95) }, async (data, run) => {
     const rows = await goldRows(data);
+    const tabled = data.store.epoch().bronze[0]?.nextSequence ?? 0;
+    assert.ok(tabled > TRADES_PER_ROUND, `${tabled} frames are in the bronze table`);
     const segments = (): number =>
       listSegments(data.disk, join(data.paths.bronze, 'binance')).length;
     const before = segments();
