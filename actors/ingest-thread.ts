@@ -33,8 +33,7 @@ export async function start(
   spec: IngestSpec,
   line: Remote<SupervisorLine>,
 ): Promise<StartedActor<IngestControl>> {
-  const { exchange, key, config, paths } = spec;
-  const instruments = spec.instruments.filter((instrument) => instrument.exchange === exchange);
+  const { exchange, key, config, paths, instruments } = spec;
   const store = await StateStore.open(paths.state, { readOnly: true });
   const progress = store.epoch().progress.find((p) => p.exchange === exchange);
   const resume: Record<string, { tradeId: number; timeUs: number }> = {};

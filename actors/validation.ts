@@ -26,6 +26,11 @@ import type { Validator } from '#src/trades/validator';
 /** Frames judged per exchange and step: a few milliseconds of work at most. */
 const FRAMES_PER_STEP = 8192;
 const DEAD_LETTER_BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * Bad trades of one frame that get a dead letter each; the next one stands for the whole frame.
+ * Every letter holds the frame's raw bytes: 131,072 junk rows in 4 MiB must not become 512 GiB.
+ */
+const DEAD_ROWS_PER_FRAME_MAX = 64;
 const CHUNKS_PER_EXCHANGE = 3;
 /** Value of Source.row while the whole frame is a dead letter. */
 const DEAD_FRAME = 2 ** 30;
@@ -69,6 +74,9 @@ interface Source {
   readonly progress: Mutable<ExchangeProgress>;
   /** Rows of the current frame already passed on; -1 between frames. */
   row: number;
+  /** Dead letters of the current frame, and its raw bytes once there is one. */
+  deadRows: number;
+  raw: Uint8Array | undefined;
   /** The watermark the gold shards were last told. */
   watermarkToldUs: number;
 }
@@ -102,6 +110,8 @@ export class ValidationActor implements Actor {
       }),
       progress: { ...progress },
       row: -1,
+      deadRows: 0,
+      raw: undefined,
       watermarkToldUs: 0,
     }));
     this.#deadLetters = new DeadLetterSink({
@@ -172,6 +182,8 @@ export class ValidationActor implements Actor {
 
   #finishFrame(source: Source): void {
     source.row = -1;
+    source.deadRows = 0;
+    source.raw = undefined;
     source.progress.frames++;
     source.progress.nextSequence = source.reader.sequence + 1;
   }
@@ -220,11 +232,16 @@ export class ValidationActor implements Actor {
     return true;
   }
 
-  #addDeadLetter(source: Source, index: number, reason: number): boolean {
+  /** Keeps the frame and the reason; false when there is no room for it now. */
+  #addDeadLetter(source: Source, row: number, reason: number): boolean {
+    if (source.deadRows > DEAD_ROWS_PER_FRAME_MAX) return true;
     if (!this.#deadLetters.ready()) return false;
     const { reader, exchange, progress } = source;
+    source.raw ??= Uint8Array.prototype.slice.call(reader.bytes, reader.start, reader.end);
+    const index = source.deadRows === DEAD_ROWS_PER_FRAME_MAX ? -1 : row;
+    source.deadRows++;
     this.#deadLetters.add({
-      raw: Uint8Array.prototype.slice.call(reader.bytes, reader.start, reader.end),
+      raw: source.raw,
       index,
       reason,
       receiveTimeUs: reader.receiveTimeUs,

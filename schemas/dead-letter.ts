@@ -83,7 +83,7 @@ export const DEAD_LETTER = defineTable({
       name: 'record_index',
       type: 'int',
       required: true,
-      doc: 'Index of the bad trade in its frame, 0-based; -1 when the frame as a whole is bad.',
+      doc: 'Index of the bad trade in its frame, 0-based; -1 when the frame as a whole is bad, or for all bad trades after the first 64 of a frame.',
     },
     {
       id: 3,

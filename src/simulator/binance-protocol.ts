@@ -1,4 +1,6 @@
-/** Binance's WebSocket session: streams by URL or SUBSCRIBE, pings, the 24 h cut, serverShutdown. */
+/**
+ * Binance's WebSocket session: streams by URL or SUBSCRIBE, pings, the 24 h cut, serverShutdown.
+ */
 import { BinanceFrames } from '#src/simulator/binance-frames';
 import type { Feed } from '#src/simulator/frame-format';
 import {
@@ -10,7 +12,9 @@ import {
   type VenueState,
 } from '#src/simulator/peer';
 
-/** `<symbol>@<stream>` or `!<stream>`. A symbol that does not exist is accepted and stays silent. */
+/**
+ * `<symbol>@<stream>` or `!<stream>`. A symbol that does not exist is accepted and stays silent.
+ */
 const STREAM = /^(?:[^@!\s]+|!?[A-Za-z]+)@[A-Za-z0-9@_:+-]+$|^![A-Za-z]+$/;
 const REQUEST_ID = /"id"\s*:\s*(-?\d{1,19}|"[A-Za-z0-9_-]{0,36}"|null)\s*[,}]/;
 const FEED_OF: Readonly<Record<string, Feed>> = {
@@ -187,7 +191,8 @@ class BinanceProtocol implements Protocol {
 
   announceShutdown(): void {
     this.#announced = true;
-    const event = `{"e":"serverShutdown","E":${Math.floor(this.#venue.clock.nowUs() / this.#timeUnitUs)}}`;
+    const time = Math.floor(this.#venue.clock.nowUs() / this.#timeUnitUs);
+    const event = `{"e":"serverShutdown","E":${time}}`;
     this.#peer.text(this.#combined ? `{"stream":"!serverShutdown","data":${event}}` : event);
   }
 }

@@ -176,7 +176,7 @@ function aggTrades(
   const fromId = query.get('fromId');
   if (times === undefined) return illegal('startTime');
   if (fromId !== null && !/^\d+$/.test(fromId)) return illegal('fromId');
-  const oldest = tape.aggregateAtRow(tape.firstRow);
+  const oldest = tape.firstAggregate;
   const end = tape.aggregateAtRow(tape.rowAtTime(times.endUs));
   let first = Math.max(oldest, end - limit);
   if (fromId !== null) first = Math.max(oldest, Number(fromId) - startId);

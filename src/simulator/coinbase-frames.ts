@@ -52,7 +52,10 @@ export class CoinbaseFrames implements FrameFormat {
     writer.piece(TAKER_ORDER);
     uuid(writer, instrument, 2 * tape.orderRow.get(row));
     writer.piece(tape.side(row) === SELL ? MAKER_BUY : MAKER_SELL);
-    writer.shortDecimal(tape.quantity.get(row), quantityDecimals);
+    // Recordings leave trailing zeros out of most sizes, and keep all eight decimals in a few.
+    const lots = tape.quantity.get(row);
+    if ((mix32(row, 8) & 7) === 0) writer.decimal(lots, quantityDecimals, 8);
+    else writer.shortDecimal(lots, quantityDecimals);
     writer.piece(PRICE);
     writer.shortDecimal(tape.price.get(row), priceDecimals);
     writer.piece(this.#product[instrument] as Uint8Array);

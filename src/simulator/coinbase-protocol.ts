@@ -1,4 +1,6 @@
-/** Coinbase Exchange's WebSocket session: channels, last_match, a heartbeat per product and second. */
+/**
+ * Coinbase Exchange's WebSocket session: channels, last_match, a heartbeat per product and second.
+ */
 import { bookSequence, CoinbaseFrames } from '#src/simulator/coinbase-frames';
 import { timeText } from '#src/simulator/decimal-text';
 import {

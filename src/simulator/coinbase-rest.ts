@@ -83,7 +83,8 @@ function trades(venue: VenueState, instrument: number, query: URLSearchParams): 
     const side = tape.side(row) === SELL ? 'buy' : 'sell'; // the maker's
     const time = timeText(tape.time.get(row));
     rows.push(
-      `{"trade_id":${oldest},"side":"${side}","size":"${size}","price":"${price}","time":"${time}"}`,
+      `{"trade_id":${oldest},"side":"${side}","size":"${size}","price":"${price}",` +
+        `"time":"${time}"}`,
     );
   }
   const headers: Record<string, string> =

@@ -19,8 +19,8 @@ export interface ExactCandle {
 }
 
 /**
- * The candle of [openUs, openUs + lengthUs). Without trades: the close before it four times and zero
- * volumes; undefined when there was no trade before it either.
+ * The candle of [openUs, openUs + lengthUs). Without trades: the close before it four times and
+ * zero volumes; undefined when there was no trade before it either.
  */
 export function exactCandle(tape: Tape, openUs: number, lengthUs: number): ExactCandle | undefined {
   const start = tape.rowAtTime(openUs);

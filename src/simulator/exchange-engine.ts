@@ -1,7 +1,7 @@
 /**
  * One exchange's truth and the plans of its feeds, moved on by the clock: at the market's rate, or
- * (flood) as fast as the clients take it. It ends after a number of trades, with everything that was
- * held back put out.
+ * (flood) as fast as the clients take it. It ends after a number of trades, with everything that
+ * was held back put out.
  */
 import type { Exchange } from '#schemas/exchange';
 import type { Clock } from '#src/base/clock';

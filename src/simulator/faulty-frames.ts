@@ -68,7 +68,7 @@ export function invalidFrame(
     const frame = format.envelope([otherKind(feed, good)], instrument);
     const from = feed === 'binance-trade' ? '@trade"' : '@aggTrade"';
     const to = feed === 'binance-trade' ? '@aggTrade"' : '@trade"';
-    return text(frame.replace(from, to), 0);
+    return text(frame.replace(from, to), -1);
   }
   const bad = brokenRecord(feed, good, reason, timeUs);
   // Where a message holds many records, a good one goes first: it must survive its neighbour.

@@ -3,8 +3,9 @@
  * drops, repeats, delays and surrounds them. The plan is the same for every connection of the feed;
  * a function of the orders and the seed, not of how the caller steps.
  *
- * The result is a batch of columns: item i is a message (`instrument[i]` >= 0, units [first, first +
- * count)) or, with instrument -1, the special `specials[first[i]]`. The caller sends it and clears.
+ * The result is a batch of columns: item i is a message (`instrument[i]` >= 0, units [first, first
+ * + count)) or, with instrument -1, the special `specials[first[i]]`. The caller sends it and
+ * clears.
  */
 import type { ReasonName } from '#schemas/dead-letter';
 import type { Random } from '#src/base/random';

@@ -3,7 +3,6 @@
  * in nothing else the rest of the simulator needs to know.
  */
 
-import type { ReasonName } from '#schemas/dead-letter';
 import type { Exchange } from '#schemas/exchange';
 import type { TextWriter } from '#src/simulator/text-writer';
 
@@ -25,8 +24,8 @@ export const FEED_EXCHANGE: Readonly<Record<Feed, Exchange>> = {
 };
 
 /**
- * A message is a run of `count` units of one instrument, starting at unit `first`: a unit is a trade
- * (a row of the tape), or on the aggTrade feed an aggregate.
+ * A message is a run of `count` units of one instrument, starting at unit `first`: a unit is a
+ * trade (a row of the tape), or on the aggTrade feed an aggregate.
  */
 export interface FrameFormat {
   /** An upper bound of the bytes of a message with `count` units. */
@@ -78,6 +77,3 @@ export const FIELD_KEYS: Readonly<Record<Feed, FieldKeys>> = {
   coinbase: COINBASE_KEYS,
   'coinbase-advanced': COINBASE_KEYS,
 };
-
-/** Reasons a frame as a whole is refused for; all others are about one record in it. */
-export const FRAME_REASONS: readonly ReasonName[] = ['malformed_frame', 'unrecognised_frame'];

@@ -1,11 +1,11 @@
 /**
  * The journal: what is true, written down before it is sent.
  *
- * It knows every trade that happened, how often each feed sent it, whether REST served it, and every
- * faulty frame with the reason a receiver must find. From it a test computes the expected gold, dead
- * letters and gaps without looking at the code under test. "Sent" means handed to an open
- * connection's socket: bytes in flight when a socket is destroyed (`abort`) may never arrive, so
- * after an abort the sent set bounds the received set from above; a clean close loses nothing.
+ * It knows every trade that happened, how often each feed sent it, whether REST served it, and
+ * every faulty frame with the reason a receiver must find. From it a test computes the expected
+ * gold, dead letters and gaps without looking at the code under test. "Sent" means handed to an
+ * open connection's socket: bytes in flight when a socket is destroyed (`abort`) may never arrive,
+ * so after an abort the sent set bounds the received set from above; a clean close loses nothing.
  */
 import type { ReasonName } from '#schemas/dead-letter';
 import type { Exchange } from '#schemas/exchange';
@@ -179,7 +179,7 @@ export class Journal {
     const record = this.#record(feed);
     const aggregate = feed === 'binance-aggtrade';
     for (const [instrument, tape] of record.market.tapes.entries()) {
-      const first = aggregate ? tape.aggregateAtRow(tape.firstRow) : tape.firstRow;
+      const first = aggregate ? tape.firstAggregate : tape.firstRow;
       const end = aggregate ? tape.aggregates : tape.rows;
       for (let unit = first; unit < end; unit++) {
         yield {

@@ -1,4 +1,6 @@
-/** Kraken WebSocket v2 `trade` messages: all fills of a taker order in one, prices as JSON numbers. */
+/**
+ * Kraken WebSocket v2 `trade` messages: all fills of a taker order in one, prices as JSON numbers.
+ */
 import type { FrameFormat } from '#src/simulator/frame-format';
 import { SELL, type Tape } from '#src/simulator/tape';
 import { piece, type TextWriter } from '#src/simulator/text-writer';

@@ -40,12 +40,7 @@ class KrakenProtocol implements Protocol {
     this.#snapshots = new KrakenFrames(venue.market.tapes, 'snapshot');
     this.#idleSinceMs = venue.clock.monotonicMs();
     peer.setFormat('kraken', this.#updates);
-    // Connection ids are 19 digits long: beyond what a double holds.
-    const id = 4_421_894_013_101_900_000n + BigInt(peer.connection);
-    peer.text(
-      '{"channel":"status","type":"update","data":[{"version":"2.0.10","system":"online",' +
-        `"api_version":"v2","connection_id":${id}}]}`,
-    );
+    this.#status('online');
   }
 
   message(text: string): void {
@@ -156,9 +151,15 @@ class KrakenProtocol implements Protocol {
   }
 
   announceShutdown(): void {
+    this.#status('maintenance');
+  }
+
+  #status(system: 'online' | 'maintenance'): void {
+    // Connection ids are 19 digits long: beyond what a double holds.
+    const id = 4_421_894_013_101_900_000n + BigInt(this.#peer.connection);
     this.#peer.text(
-      '{"channel":"status","type":"update","data":[{"version":"2.0.10","system":"maintenance",' +
-        `"api_version":"v2","connection_id":${4_421_894_013_101_900_000n + BigInt(this.#peer.connection)}}]}`,
+      `{"channel":"status","type":"update","data":[{"version":"2.0.10","system":"${system}",` +
+        `"api_version":"v2","connection_id":${id}}]}`,
     );
   }
 }

@@ -1,4 +1,6 @@
-/** The exchanges' limits and intervals as published (2026-07); a test sets its own, shorter ones. */
+/**
+ * The exchanges' limits and intervals as published (2026-07); a test sets its own, shorter ones.
+ */
 import { FEEDS, type Feed } from '#src/simulator/frame-format';
 
 /** An endpoint: Coinbase's two WebSocket feeds live on hosts of their own. */

@@ -77,7 +77,9 @@ export class Market {
     return this.#lastUs;
   }
 
-  /** Makes the orders due up to `untilUs`, at most about `tradesMax` trades. True when all are made. */
+  /**
+   * Makes the orders due up to `untilUs`, at most about `tradesMax` trades. True when all are made.
+   */
   step(untilUs: number, tradesMax: number, sink: OrderSink): boolean {
     const end = this.#trades + tradesMax;
     while (this.#nextUs <= untilUs) {
@@ -125,7 +127,9 @@ export class Market {
     sink.order(code, firstRow, fills, time);
   }
 
-  /** Half the orders trade at the last price; the others up to 0.02 % away, within [1/2, 2] x start. */
+  /**
+   * Half the orders trade at the last price; the others up to 0.02 % away, within [1/2, 2] x start.
+   */
   #openingPrice(tape: Tape, side: number, roll: number): number {
     const start = tape.instrument.startPriceTicks;
     const last = tape.rows === 0 ? start : tape.price.get(tape.rows - 1);

@@ -50,7 +50,9 @@ export class Backfill {
     this.#expected[instrument] = Math.max(expected, first + count);
   }
 
-  /** Pages of everything due, each with its symbol line in front (kind `rest`, src/log/frame.ts). */
+  /**
+   * Pages of everything due, each with its symbol line in front (kind `rest`, src/log/frame.ts).
+   */
   *due(untilUs: number): Generator<Buffer> {
     while (this.#missing.length > 0 && (this.#missing[0] as Missing).dueUs <= untilUs) {
       const { instrument, first, end } = this.#missing.shift() as Missing;

@@ -1,9 +1,9 @@
 /**
  * The simulator without sockets: what an ingest would append to its bronze log, at full speed.
  *
- * Each feed has its market (the same truth the server would make of the seed), plan and journal, and
- * a simulated client per connection that subscribes, loses its connection and comes back, and with
- * `backfill` fetches what it misses over REST. Same options, same bytes.
+ * Each feed has its market (the same truth the server would make of the seed), plan and journal,
+ * and a simulated client per connection that subscribes, loses its connection and comes back, and
+ * with `backfill` fetches what it misses over REST. Same options, same bytes.
  */
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { assert } from '#src/base/errors';
@@ -172,7 +172,9 @@ class OfflineFeed {
     }
   }
 
-  /** The exchange's clock goes on to the newest trade of a message; late ones do not turn it back. */
+  /**
+   * The exchange's clock goes on to the newest trade of a message; late ones do not turn it back.
+   */
   #passTime(code: number, unit: number, count: number): void {
     const tape = this.#market.tapes[code]!;
     const row = this.#feed === 'binance-aggtrade' ? tape.aggregateRow(unit) : unit + count - 1;

@@ -1,6 +1,6 @@
 /**
- * The simulator's end of one client connection, as the exchange protocols see it. With sockets it is
- * a Session; offline it is a list of frames. A protocol only talks and keeps `wants` up to date;
+ * The simulator's end of one client connection, as the exchange protocols see it. With sockets it
+ * is a Session; offline it is a list of frames. A protocol only talks and keeps `wants` up to date;
  * sending trades is the caller's work.
  */
 import type { Clock } from '#src/base/clock';
@@ -65,7 +65,8 @@ export function replayTrades(
 ): void {
   const tape = venue.market.tapes[instrument]!;
   const end = feed === 'binance-aggtrade' ? tape.aggregates : tape.rows;
-  const first = Math.max(tape.firstRow, end - venue.profile.replayTrades);
+  const oldest = feed === 'binance-aggtrade' ? tape.firstAggregate : tape.firstRow;
+  const first = Math.max(oldest, end - venue.profile.replayTrades);
   if (first >= end) return;
   const { nativeSymbol, startId } = tape.instrument;
   const { connection } = peer;

@@ -1,9 +1,10 @@
 /**
- * A recorded feed, played back: one frame per line, at the recording's own pace, faster, or at once.
+ * A recorded feed, played back: one frame per line, at the recording's own pace, faster, or at
+ * once.
  *
- * The session is the simulator's own, so recorded answers to somebody else's requests (acks, status)
- * are left out; everything else goes out byte for byte. A frame without a time goes with the one
- * before it.
+ * The session is the simulator's own, so recorded answers to somebody else's requests (acks,
+ * status) are left out; everything else goes out byte for byte. A frame without a time goes with
+ * the one before it.
  */
 import { readFile } from 'node:fs/promises';
 import { assert, EXIT, errorCode, UserError } from '#src/base/errors';

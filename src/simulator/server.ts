@@ -1,6 +1,6 @@
 /**
- * The exchange simulator: the public WebSocket and REST interfaces of Binance, Kraken and Coinbase on
- * 127.0.0.1, fed by a seeded market, with faults on request and a journal of the truth.
+ * The exchange simulator: the public WebSocket and REST interfaces of Binance, Kraken and Coinbase
+ * on 127.0.0.1, fed by a seeded market, with faults on request and a journal of the truth.
  */
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { type Clock, systemClock } from '#src/base/clock';
@@ -164,7 +164,12 @@ export class Simulator {
       playbacks.set(venue, new Playback(await loadRecording(wanted.path), wanted.speed));
     }
     const simulator = new Simulator(options, playbacks);
-    for (const venue of simulator.#venues) await venue.listen(options.ports?.[venue.venue] ?? 0);
+    try {
+      for (const venue of simulator.#venues) await venue.listen(options.ports?.[venue.venue] ?? 0);
+    } catch (error) {
+      await simulator.stop();
+      throw error;
+    }
     simulator.#arm(false);
     return simulator;
   }

@@ -130,7 +130,9 @@ export class Session implements Peer {
     this.#wire.end(OPCODE_TEXT);
   }
 
-  /** Sends what the plan holds for this connection; `hit` are the connection faults meant for it. */
+  /**
+   * Sends what the plan holds for this connection; `hit` are the connection faults meant for it.
+   */
   plan(plan: FeedPlan, hit: ReadonlySet<Special>): void {
     const { feed, count, instrument, first, units } = plan;
     const wants = this.wants(feed);
@@ -237,7 +239,8 @@ export class Session implements Peer {
       return;
     }
     this.#waiting = Buffer.concat([this.#waiting, ...parts]);
-    const count = this.#dripBytes === 0 ? this.#waiting.length : Math.min(16, this.#dripBytes);
+    const waiting = this.#waiting.length;
+    const count = this.#dripBytes === 0 ? waiting : Math.min(16, this.#dripBytes, waiting);
     const now = this.#waiting.subarray(0, count);
     this.#waiting = this.#waiting.subarray(count);
     this.#dripBytes = Math.max(0, this.#dripBytes - count);

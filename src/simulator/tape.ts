@@ -63,6 +63,12 @@ export class Tape {
     return (this.#flags.get(row) & FLAG_MARKET_ORDER) !== 0;
   }
 
+  /** The oldest aggregate all of whose rows are still held. */
+  get firstAggregate(): number {
+    const a = this.aggregateAtRow(this.firstRow);
+    return this.aggregateRow(a) < this.firstRow ? a + 1 : a;
+  }
+
   /** First row of aggregate `a`; for the aggregate after the last one, the next row. */
   aggregateRow(a: number): number {
     return a < this.#aggregates ? this.#aggregateRow.get(a) : this.#rows;
@@ -96,6 +102,7 @@ export class Tape {
     this.quantity.forgetBelow(row);
     this.orderRow.forgetBelow(row);
     this.#flags.forgetBelow(row);
+    this.#aggregateRow.forgetBelow(this.aggregateAtRow(this.firstRow));
   }
 
   /** The first held row whose time is not before `timeUs`. */

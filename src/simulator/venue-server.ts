@@ -1,6 +1,6 @@
 /**
- * One endpoint: an HTTP server on 127.0.0.1 that upgrades to WebSocket and answers REST. It owns the
- * connections; what they are told comes from the exchange's plans and the venue's protocol.
+ * One endpoint: an HTTP server on 127.0.0.1 that upgrades to WebSocket and answers REST. It owns
+ * the connections; what they are told comes from the exchange's plans and the venue's protocol.
  */
 import {
   createServer,
@@ -11,7 +11,7 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { assert } from '#src/base/errors';
+import { assert, EXIT, errorCode, UserError } from '#src/base/errors';
 import type { Random } from '#src/base/random';
 import { openAdvanced } from '#src/simulator/advanced-protocol';
 import { openBinance } from '#src/simulator/binance-protocol';
@@ -105,7 +105,11 @@ export class VenueServer {
 
   async listen(port: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.#http.once('error', reject);
+      this.#http.once('error', (error) => {
+        const what = `The ${this.venue} simulator cannot listen on 127.0.0.1:${port}`;
+        const why = `${what} (${errorCode(error)}): choose another port, or 0 for any free one.`;
+        reject(new UserError(EXIT.config, why, { cause: error }));
+      });
       this.#http.listen(port, '127.0.0.1', resolve);
     });
     this.#port = (this.#http.address() as AddressInfo).port;
@@ -188,6 +192,7 @@ export class VenueServer {
   async close(): Promise<void> {
     for (const session of this.#sessions) session.terminate();
     this.#sockets.close();
+    if (!this.#http.listening) return;
     await new Promise<void>((resolve) => {
       this.#http.close(() => resolve());
       this.#http.closeAllConnections();

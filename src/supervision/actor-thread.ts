@@ -35,6 +35,7 @@ export class ActorThread<C extends Stoppable> {
   #asked = false;
   #state: 'starting' | 'running' | 'stopped' = 'starting';
   #failure: Failure | undefined;
+  readonly #unanswered = new Set<(error: Error) => void>();
 
   constructor(entry: URL, spec: ThreadSpec, line: Omit<SupervisorLine, 'ready' | 'failed'>) {
     this.id = spec.id;
@@ -73,6 +74,7 @@ export class ActorThread<C extends Stoppable> {
       worker.once('exit', (code) => {
         this.#state = 'stopped';
         port1.close();
+        for (const reject of this.#unanswered) reject(this.#silent());
         if (!this.#asked) {
           this.#failure ??= { message: `ended with code ${code}`, stack: '', exitCode: undefined };
         }
@@ -93,12 +95,16 @@ export class ActorThread<C extends Stoppable> {
     return this.#state;
   }
 
-  /** A control call's answer; rejects when the thread ends first, because then none will come. */
-  async answer<T>(call: Promise<T>): Promise<T> {
-    const gone = this.ended.then(() => {
-      throw new Error(`${this.id} ended before it answered`);
+  /** A control call's answer; rejects when the thread has ended or ends before it gives one. */
+  answer<T>(call: (control: Remote<C>) => Promise<T>): Promise<T> {
+    if (this.#state === 'stopped') return Promise.reject(this.#silent());
+    // Not a race with `ended`: that would leave a reaction on it for every call ever made.
+    return new Promise<T>((resolve, reject) => {
+      this.#unanswered.add(reject);
+      call(this.control)
+        .then(resolve, reject)
+        .finally(() => this.#unanswered.delete(reject));
     });
-    return Promise.race([call, gone]);
   }
 
   /** Asks the actor to end and waits; past `timeoutMs` its thread is terminated. */
@@ -109,6 +115,10 @@ export class ActorThread<C extends Stoppable> {
     await this.ended;
     clearTimeout(timer);
     this.control[releaseProxy]();
+  }
+
+  #silent(): Error {
+    return new Error(`${this.id} ended before it answered`);
   }
 
   /** Ends the thread wherever it is. */

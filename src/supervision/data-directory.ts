@@ -22,6 +22,7 @@ import { listSegments, segmentPath } from '#src/log/segment-files';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
+import type { RegisteredInstrument } from '#src/state/instrument-registry';
 import { deleteRemoved, recoverLake } from '#src/state/recovery';
 import { StateStore } from '#src/state/store';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
@@ -32,7 +33,7 @@ export interface DataDirectory {
   readonly store: StateStore;
   readonly disk: Disk;
   /** Every instrument the directory has ever had, by code. */
-  readonly instruments: readonly Instrument[];
+  readonly instruments: readonly RegisteredInstrument[];
   /** The kind of Binance stream whose trade ids the directory holds. */
   readonly binanceStream: BinanceStream;
   /** Finishes publishing the last epoch and deletes files no epoch names. */

@@ -15,7 +15,7 @@ import { EXIT, type ExitCode, UserError } from '#src/base/errors';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
-import type { GatewayControl, IngestControl, IngestStatus, Stoppable } from '#src/runtime/control';
+import type { GatewayControl, IngestControl, Stoppable } from '#src/runtime/control';
 import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
@@ -26,19 +26,17 @@ import { type DataDirectory, publishEpoch, syncBronze } from '#src/supervision/d
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
 import {
-  type GroupProgress,
   groupShape,
   type Log,
   ProcessingGroup,
   validationShardOf,
 } from '#src/supervision/processing-group';
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
+import { systemStatus } from '#src/supervision/system-status';
 
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
 const DRAIN_MS_MAX = 4_000;
-/** An actor that does not answer within this time is left out of the status. */
-const ANSWER_MS_MAX = 1_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -74,7 +72,7 @@ export class SupervisorTree {
   #epochDueMs = 0;
   #rowsAtEpoch = 0;
   #ticker: NodeJS.Timeout | undefined;
-  #reporting = false;
+  #tellingStatus = false;
   /** The restart of the processing group under way. */
   #restarting: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -145,75 +143,20 @@ export class SupervisorTree {
     await group?.stop();
   }
 
-  async status(): Promise<SystemStatus> {
-    const { data, clock } = this.#options;
-    const nowUs = clock.nowUs();
-    const epoch = data.store.epoch();
-    const positions = await answered(this.#group?.progress());
-    const exchanges = await Promise.all(
-      this.#options.exchanges.map((exchange, i) =>
-        this.#exchangeStatus(exchange, this.#ingest[i] as Child<IngestControl>, positions, nowUs),
-      ),
-    );
-    const actors = [
-      ...this.#ingest.map((child) => this.#actorStatus(child.id, child.thread, child.restarts)),
-      ...(this.#group?.members ?? []).map((member) =>
-        this.#actorStatus(member.id, member, this.#groupRestarts),
-      ),
-      this.#actorStatus('gateway', this.#gateway.thread, this.#gateway.restarts),
-    ];
-    const last_epoch =
-      epoch.epoch === 0
-        ? null
-        : {
-            number: epoch.epoch,
-            committed_at: new Date(epoch.committedUs / 1000).toISOString(),
-            age_ms: Math.max(0, Math.round((nowUs - epoch.committedUs) / 1000)),
-          };
-    return { exchanges, actors, last_epoch };
-  }
-
-  async #exchangeStatus(
-    exchange: Exchange,
-    { thread }: Child<IngestControl>,
-    judged: GroupProgress | undefined,
-    nowUs: number,
-  ): Promise<SystemStatus['exchanges'][number]> {
-    const ingest = await answered(thread?.answer(thread.control.status()));
-    const lanes = ingest?.connections ?? [];
-    const live = lanes.filter(({ state }) => state === 'live' || state === 'rotating').length;
-    const ages = lanes.map(({ lastFrameAgeMs }) => lastFrameAgeMs).filter((age) => age >= 0);
-    const head = new LogHead(this.#heads.get(exchange) as SharedArrayBuffer, 0);
-    head.refresh();
-    const position = judged?.positions.get(exchange);
-    const lagFrames = Math.max(0, head.nextSequence - (position?.nextSequence ?? 0));
-    const lagUs = lagFrames === 0 ? 0 : nowUs - (position?.watermarkUs ?? nowUs);
-    return {
-      exchange,
-      state: stateOf(ingest, live),
-      connections: live,
-      last_frame_age_ms: ages.length === 0 ? null : Math.round(Math.min(...ages)),
-      lag_frames: lagFrames,
-      lag_ms: Math.max(0, Math.round(lagUs / 1000)),
-    };
-  }
-
-  #actorStatus(
-    actor: string,
-    thread: ActorThread<Stoppable> | undefined,
-    restarts: number,
-  ): SystemStatus['actors'][number] {
-    return {
-      actor,
-      state: thread === undefined ? 'stopped' : thread.state,
-      cores: [...(this.#options.layout.coresOf.get(actor) ?? [])],
-      heartbeat_age_ms:
-        thread === undefined
-          ? 0
-          : Math.round(this.#heartbeats.ageMs(thread, this.#options.clock.monotonicMs())),
-      restarts,
-      counters: thread?.counters.all() ?? {},
-    };
+  status(): Promise<SystemStatus> {
+    const { data, clock, exchanges, layout } = this.#options;
+    return systemStatus({
+      clock,
+      store: data.store,
+      exchanges,
+      ingest: this.#ingest,
+      heads: this.#heads,
+      group: this.#group,
+      groupRestarts: this.#groupRestarts,
+      gateway: this.#gateway,
+      layout,
+      heartbeats: this.#heartbeats,
+    });
   }
 
   /** Makes the next generation of the processing group; its failure comes to #groupFailed. */
@@ -286,21 +229,20 @@ export class SupervisorTree {
   }
 
   #tick(): void {
+    // Watching never waits for an answer: a hung actor gives none.
     this.#terminateHung();
     this.#runEpochIfDue();
-    void this.#report();
+    if (!this.#tellingStatus) void this.#tellStatus();
   }
 
-  /** Gives the gateway the newest status; a gateway or an actor that is slow to answer is not asked twice. */
-  async #report(): Promise<void> {
-    if (this.#reporting) return;
-    this.#reporting = true;
+  async #tellStatus(): Promise<void> {
+    this.#tellingStatus = true;
     try {
       const status = await this.status();
       const gateway = this.#gateway.thread;
-      await answered(gateway?.answer(gateway.control.status(status)));
+      await gateway?.answer((control) => control.status(status)).catch(() => {}); // restarting
     } finally {
-      this.#reporting = false;
+      this.#tellingStatus = false;
     }
   }
 
@@ -310,7 +252,7 @@ export class SupervisorTree {
       ...this.#ingest.map((child) => child.thread),
       this.#gateway.thread,
       ...(this.#group?.members ?? []),
-    ].flatMap((thread) => (thread?.state === 'running' ? [thread] : [])); // a start has its own limit
+    ].filter((thread) => thread?.state === 'running') as ActorThread<Stoppable>[];
     for (const hung of this.#heartbeats.look(threads, clock.monotonicMs())) {
       const limit = config.supervision.hang_limit_ms;
       void (hung as ActorThread<Stoppable>).terminate(`no heartbeat for ${limit} ms`);
@@ -379,10 +321,12 @@ export class SupervisorTree {
   }
 
   #ingestSpec(id: string, exchange: Exchange): IngestSpec {
-    const { config, clock } = this.#options;
+    const { config, clock, data } = this.#options;
     return {
       ...this.#common(id),
       role: 'ingest',
+      // A pair taken out of the list keeps its code and its history, but is not listened to.
+      instruments: data.instruments.filter((i) => i.exchange === exchange && i.configured),
       exchange,
       key: exchangeKey(exchange),
       head: this.#heads.get(exchange) as SharedArrayBuffer,
@@ -404,24 +348,12 @@ export class SupervisorTree {
   #giveUp(failure: Failure): void {
     if (this.#gaveUp || this.#stopping) return;
     this.#gaveUp = true;
-    if (failure.stack !== '') this.#options.log('error', failure.message, { stack: failure.stack });
+    // What a person has to mend is one sentence; a bug comes with where it happened.
+    if (failure.exitCode === undefined)
+      this.#options.log('error', failure.message, { stack: failure.stack });
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
-}
-
-/** `waiting` until the next attempt, unless the actor itself is down or has stopped taking frames. */
-function stateOf(
-  ingest: IngestStatus | undefined,
-  live: number,
-): SystemStatus['exchanges'][number]['state'] {
-  if (live > 0) return 'connected';
-  if (ingest === undefined) return 'connecting';
-  if (ingest.state === 'running') {
-    const waits = ingest.connections.some(({ state }) => state === 'backing-off');
-    return waits ? 'waiting' : 'connecting';
-  }
-  return ingest.state === 'idle' ? 'connecting' : 'stopped';
 }
 
 function failureOf(error: unknown): Failure {
@@ -432,17 +364,6 @@ function failureOf(error: unknown): Failure {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
-async function answered<T>(call: Promise<T> | undefined): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ANSWER_MS_MAX);
-  });
-  return Promise.race([call, late])
-    .catch(() => undefined)
-    .finally(() => clearTimeout(timer));
 }
 
 function pause(ms: number): Promise<void> {

@@ -303,6 +303,19 @@ test('a failed sync is never retried, even when it says the disk is full', async
   }
 });
 
+test('a log that is poisoned is not waited for, whatever the code of the error', async () => {
+  const world = new FakeWorld();
+  serveBinance(world);
+  const log = new FakeLog();
+  const { actor, failures } = startActor(world, log);
+  await world.run(200);
+  // As when the sync that ends a segment finds the disk full: those pages are lost.
+  log.poisoned = diskError('ENOSPC');
+  world.last.frame('x');
+  assert.equal(actor.status().state, 'failed');
+  assert.deepEqual(failures, [log.poisoned]);
+});
+
 test('sync() rejects when the disk does', async () => {
   const world = new FakeWorld();
   serveBinance(world);

@@ -138,6 +138,18 @@ test('escapes and UTF-8 at their limits', () => {
   }
 });
 
+test('every byte in a string, in a key and after a backslash is judged as JSON.parse does', () => {
+  for (let byte = 0; byte < 256; byte++) {
+    for (const [before, after] of ['""', '{""', '"\\"', '"\\u004"', '"x\\n"', '  '].map((each) => [
+      each.slice(0, -1),
+      each.startsWith('{') ? '":1}' : each.slice(-1),
+    ])) {
+      const bytes = Buffer.concat([Buffer.from(before), Buffer.of(byte), Buffer.from(after)]);
+      assert.equal(tokenize(bytes), oracle(bytes) !== undefined, `${before} ${byte} ${after}`);
+    }
+  }
+});
+
 test('nests to the limit and no further, without recursion', () => {
   const nested = (levels: number) => Buffer.from('['.repeat(levels) + ']'.repeat(levels));
   assert.ok(tokenize(nested(JSON_DEPTH_MAX)));

@@ -338,20 +338,20 @@ test('CSV rows: empty, absent and unreadable fields', () => {
   assert.deepEqual(unknown, { class: 'trades', rows: ['unknown_symbol'] });
 });
 
-test('CSV booleans of every dump, and the same parser under several tags', () => {
+test('CSV booleans of every dump, and the same parser under several tags of one length', () => {
   const parser = createFrameParser('BINANCE', INSTRUMENTS, 'trade');
   const flags = { True: 1, true: 1, '1': 1, False: 0, false: 0, '0': 0 };
   for (const [flag, side] of Object.entries(flags)) {
-    for (const [symbol, instrument] of [
-      ['BTCUSDT', 0],
-      ['TRXUSDT', 12],
+    for (const [tag, instrument, row] of [
+      ['BTCUSDT trades 4,3,2,1,0', 0, `${flag},1783465157897,2,1.5,7`],
+      ['TRXUSDT trades 4,3,2,1,0', 12, `${flag},1783465157897,2,1.5,7`],
+      ['TRXUSDT trades 0,1,2,3,4', 12, `7,1.5,2,1783465157897,${flag}`],
     ] as const) {
-      const text = `${symbol} trades 4,3,2,1,0\n${flag},1783465157897,2,1.5,7\n`;
-      const bytes = Buffer.from(text);
+      const bytes = Buffer.from(`${tag}\n${row}\n`);
       const found = verdict(parser.parse(bytes, 0, bytes.length, KIND_CSV), parser.parsed);
-      const [row] = found.class === 'trades' ? found.rows : [];
-      assert.ok(typeof row === 'object', `${text}: ${row}`);
-      assert.deepEqual([row.side, row.instrument, row.tradeId], [side, instrument, 7]);
+      const [trade] = found.class === 'trades' ? found.rows : [];
+      assert.ok(typeof trade === 'object', `${tag} ${row}: ${trade}`);
+      assert.deepEqual([trade.side, trade.instrument, trade.tradeId], [side, instrument, 7]);
     }
   }
 });

@@ -106,7 +106,9 @@ test('with a row limit the oldest trades are let go and the newest stay', () => 
     const other = all.tapes[index]!;
     for (let row = tape.firstRow; row < tape.rows; row += 97) {
       assert.equal(tape.price.get(row), other.price.get(row));
+      assert.equal(tape.aggregateAtRow(row), other.aggregateAtRow(row));
     }
+    assert.ok(tape.aggregateRow(tape.firstAggregate) >= tape.firstRow);
   }
 });
 
