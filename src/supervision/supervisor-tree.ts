@@ -32,11 +32,18 @@ import {
   validationShardOf,
 } from '#src/supervision/processing-group';
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
-import { systemStatus } from '#src/supervision/system-status';
+import {
+  type ActorStatus,
+  actorStatus,
+  epochStatus,
+  exchangeStatus,
+} from '#src/supervision/status';
 
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
 const DRAIN_MS_MAX = 4_000;
+/** An actor that does not answer within this time is left out of the status. */
+const ANSWER_MS_MAX = 1_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -72,7 +79,7 @@ export class SupervisorTree {
   #epochDueMs = 0;
   #rowsAtEpoch = 0;
   #ticker: NodeJS.Timeout | undefined;
-  #tellingStatus = false;
+  #reporting = false;
   /** The restart of the processing group under way. */
   #restarting: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -143,23 +150,46 @@ export class SupervisorTree {
     await group?.stop();
   }
 
-  status(): Promise<SystemStatus> {
-    const { data, clock, exchanges, layout } = this.#options;
-    return systemStatus({
-      clock,
-      store: data.store,
-      exchanges,
-      ingest: this.#ingest,
-      heads: this.#heads,
-      group: this.#group,
-      groupRestarts: this.#groupRestarts,
-      gateway: this.#gateway,
-      layout,
-      heartbeats: this.#heartbeats,
-    });
+  async status(): Promise<SystemStatus> {
+    const { data, clock, exchanges } = this.#options;
+    const progress = await answered(this.#group?.progress());
+    const ingest = await Promise.all(
+      this.#ingest.map(({ thread }) => answered(thread?.answer((control) => control.status()))),
+    );
+    const nowUs = clock.nowUs();
+    return {
+      exchanges: exchanges.map((exchange, i) => {
+        const judged = progress?.positions.get(exchange);
+        return exchangeStatus(exchange, ingest[i], this.#logEnd(exchange), judged, nowUs);
+      }),
+      actors: [
+        ...this.#ingest.map((child) => this.#actorStatus(child.id, child.thread, child.restarts)),
+        ...(this.#group?.members ?? []).map((member) =>
+          this.#actorStatus(member.id, member, this.#groupRestarts),
+        ),
+        this.#actorStatus('gateway', this.#gateway.thread, this.#gateway.restarts),
+      ],
+      last_epoch: epochStatus(data.store.epoch(), nowUs),
+    };
   }
 
-  /** Makes the next generation of the processing group; its failure comes to #groupFailed. */
+  #actorStatus(
+    id: string,
+    thread: ActorThread<Stoppable> | undefined,
+    restarts: number,
+  ): ActorStatus {
+    const { layout, clock } = this.#options;
+    const ageMs = thread === undefined ? 0 : this.#heartbeats.ageMs(thread, clock.monotonicMs());
+    return actorStatus(id, thread, layout.coresOf.get(id) ?? [], ageMs, restarts);
+  }
+
+  /** Sequence after the newest frame of an exchange's log. */
+  #logEnd(exchange: Exchange): number {
+    const head = new LogHead(this.#heads.get(exchange) as SharedArrayBuffer, 0);
+    head.refresh();
+    return head.nextSequence;
+  }
+
   #startGroup(): ProcessingGroup {
     const { config, data, layout, clock, runName, entry, lakeWorker, log } = this.#options;
     const group = new ProcessingGroup({
@@ -229,20 +259,21 @@ export class SupervisorTree {
   }
 
   #tick(): void {
-    // Watching never waits for an answer: a hung actor gives none.
     this.#terminateHung();
     this.#runEpochIfDue();
-    if (!this.#tellingStatus) void this.#tellStatus();
+    void this.#report();
   }
 
-  async #tellStatus(): Promise<void> {
-    this.#tellingStatus = true;
+  /** Gives the gateway the newest status; a gateway or an actor that is slow to answer is not asked twice. */
+  async #report(): Promise<void> {
+    if (this.#reporting) return;
+    this.#reporting = true;
     try {
       const status = await this.status();
       const gateway = this.#gateway.thread;
-      await gateway?.answer((control) => control.status(status)).catch(() => {}); // restarting
+      await answered(gateway?.answer((control) => control.status(status)));
     } finally {
-      this.#tellingStatus = false;
+      this.#reporting = false;
     }
   }
 
@@ -252,7 +283,7 @@ export class SupervisorTree {
       ...this.#ingest.map((child) => child.thread),
       this.#gateway.thread,
       ...(this.#group?.members ?? []),
-    ].filter((thread) => thread?.state === 'running') as ActorThread<Stoppable>[];
+    ].flatMap((thread) => (thread?.state === 'running' ? [thread] : [])); // a start has its own limit
     for (const hung of this.#heartbeats.look(threads, clock.monotonicMs())) {
       const limit = config.supervision.hang_limit_ms;
       void (hung as ActorThread<Stoppable>).terminate(`no heartbeat for ${limit} ms`);
@@ -292,17 +323,13 @@ export class SupervisorTree {
 
   /** Waits until the group has judged every frame of the logs, at most until `untilMs`. */
   async #drain(group: ProcessingGroup, untilMs: number): Promise<void> {
-    const targets = [...this.#heads].map(([exchange, memory]) => {
-      const head = new LogHead(memory, 0);
-      head.refresh();
-      return { exchange, next: head.nextSequence };
-    });
+    const ends = this.#options.exchanges.map(
+      (exchange) => [exchange, this.#logEnd(exchange)] as const,
+    );
     while (this.#options.clock.monotonicMs() < untilMs) {
       const { positions } = await group.progress();
-      if (
-        targets.every(({ exchange, next }) => (positions.get(exchange)?.nextSequence ?? 0) >= next)
-      )
-        return;
+      const judged = (exchange: Exchange): number => positions.get(exchange)?.nextSequence ?? 0;
+      if (ends.every(([exchange, end]) => judged(exchange) >= end)) return;
       await pause(10);
     }
   }
@@ -364,6 +391,17 @@ function failureOf(error: unknown): Failure {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
+async function answered<T>(call: Promise<T> | undefined): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ANSWER_MS_MAX);
+  });
+  return Promise.race([call, late])
+    .catch(() => undefined)
+    .finally(() => clearTimeout(timer));
 }
 
 function pause(ms: number): Promise<void> {
