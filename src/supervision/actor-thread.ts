@@ -81,7 +81,7 @@ export class ActorThread<C extends Stoppable> {
         resolve({ asked: this.#asked, failure: this.#failure });
       });
     });
-    this.ready = startedInTime(this.id, isUp, this.ended);
+    this.ready = startedInTime(this, isUp);
   }
 
   get state(): 'starting' | 'running' | 'stopped' {
@@ -121,19 +121,17 @@ export class ActorThread<C extends Stoppable> {
   }
 }
 
-async function startedInTime(id: string, up: Promise<void>, ended: Promise<Ended>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`${id} did not start within ${START_MS_MAX / 1000} s`)),
-      START_MS_MAX,
-    );
-  });
-  const gone = ended.then(({ failure }) => {
-    throw new Error(`${id} ended while starting: ${failure?.message ?? 'stopped'}`);
+/** A thread that is late is ended, so that `ended` tells of it as of any other failure. */
+async function startedInTime(thread: ActorThread<Stoppable>, up: Promise<void>): Promise<void> {
+  const timer = setTimeout(
+    () => void thread.terminate(`did not start within ${START_MS_MAX / 1000} s`),
+    START_MS_MAX,
+  );
+  const gone = thread.ended.then(({ failure }) => {
+    throw new Error(`${thread.id} ended while starting: ${failure?.message ?? 'stopped'}`);
   });
   try {
-    await Promise.race([up, gone, late]);
+    await Promise.race([up, gone]);
   } finally {
     clearTimeout(timer);
   }

@@ -64,6 +64,8 @@ export class SupervisorTree {
   readonly #heartbeats: HeartbeatWatch;
 
   #group: ProcessingGroup | undefined;
+  /** The last generation that failed: its end and its epoch's both tell of the same failure. */
+  #fallen: ProcessingGroup | undefined;
   #generation = 0;
   #groupRestarts = 0;
   #recentGroupRestarts: readonly number[] = [];
@@ -239,7 +241,8 @@ export class SupervisorTree {
   }
 
   async #groupFailed(group: ProcessingGroup, failure: Failure): Promise<void> {
-    if (this.#stopping || this.#gaveUp || group !== this.#group) return;
+    if (this.#stopping || this.#gaveUp || group !== this.#group || group === this.#fallen) return;
+    this.#fallen = group;
     const { clock, log, data } = this.#options;
     const recent = addRestart(this.#recentGroupRestarts, clock.monotonicMs(), this.#intensity);
     if (failure.exitCode !== undefined || recent === undefined) {
@@ -256,6 +259,7 @@ export class SupervisorTree {
     try {
       await group.kill();
       await data.recover();
+      if (this.#stopping) return;
       await this.#startGroup();
       this.#scheduleEpoch();
     } catch (error) {

@@ -42,6 +42,17 @@ test('an actor is hung once its heartbeat has stood still longer than the limit,
   assert.deepEqual(watch.look([alive, stuck], 1_500), []);
 });
 
+test('a pause of the watch itself makes nobody hung', () => {
+  const watch = new HeartbeatWatch(5_000);
+  const actor = { id: 'actor', counters: { heartbeat: 1 } };
+  watch.look([actor], 0);
+  assert.deepEqual(watch.look([actor], 250), []);
+  assert.deepEqual(watch.look([actor], 60_000), [], 'suspended for a minute');
+  assert.deepEqual(watch.look([actor], 60_250), []);
+  for (let ms = 61_000; ms <= 63_500; ms += 500) assert.deepEqual(watch.look([actor], ms), []);
+  assert.deepEqual(watch.look([actor], 64_000), [actor], 'and yet it stood still');
+});
+
 const shape = { exchanges: ['binance', 'kraken', 'coinbase'], validationShards: 2, goldShards: 1 };
 
 test('six cores: every row of the design has a core of its own', () => {
