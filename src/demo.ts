@@ -4,8 +4,8 @@
  * and Bullion itself as a child process that takes them for the real ones; figures once a second.
  *
  * The exchanges misbehave a little, as real ones do: duplicates, late and lost trades, garbage, cut
- * connections. Because they live outside of Bullion's process, it can be killed and started again
- * (`kill -9`, then `node dist/supervisor.js --config configs/demo.yaml`) while they go on.
+ * connections. When Bullion's process ends, however it does, the demo ends with it; the next demo
+ * goes on in the same data directory.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';

@@ -19,7 +19,7 @@ import { type Arguments, defineCommand, printFigures, printRows } from '#src/com
 import { figuresOf, subtractFigures } from '#src/commands/figures';
 import { fileReader } from '#src/commands/file-reader';
 import { withOfflineRun } from '#src/commands/offline';
-import { openState } from '#src/commands/open-state';
+import { openState, requireData } from '#src/commands/open-state';
 import { FRAME_TRADES, NO_REASON } from '#src/exchanges/parsed-trades';
 import { type DeadLetterRecord, readDeadLetters } from '#src/lake/table-reader';
 import { KIND_REPLAY } from '#src/log/frame';
@@ -105,6 +105,7 @@ async function show(args: Arguments): Promise<void> {
 
 async function replay(args: Arguments): Promise<void> {
   const config = configOf(args);
+  requireData(config.data_dir);
   const only = optionalExchange(args);
   const reason = textArgument(args, 'reason');
   const totals = { judged: 0, replayed: 0, trades: 0, duplicates: 0, dead_letters: 0 };
