@@ -2,12 +2,12 @@
  * `bullion candles`: candles of one instrument as table, csv or json.
  */
 import { isTimeframe, TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
-import { EXIT, UserError } from '#src/base/errors';
 import {
   configOf,
   countArgument,
   exchangeArgument,
   formatArgument,
+  symbolArgument,
   timeArgument,
 } from '#src/commands/arguments';
 import { type Arguments, defineCommand, printRows } from '#src/commands/command';
@@ -29,15 +29,8 @@ async function run(args: Arguments): Promise<void> {
   const format = formatArgument(args);
 
   const { store, instruments, close } = await openState(configOf(args));
+  symbolArgument(args, instruments, exchange);
   const instrument = instruments.find((i) => i.exchange === exchange && i.symbol === symbol);
-  if (instrument === undefined) {
-    const known = instruments.filter((i) => i.exchange === exchange).map((i) => i.symbol);
-    await close();
-    throw new UserError(
-      EXIT.usage,
-      `--symbol ${symbol} is not an instrument of ${exchange} here; there are ${known.join(', ')}`,
-    );
-  }
   function* rows(): Generator<CandleRow> {
     let left = limit;
     // Windows start on multiples of the timeframe: the first one at or after `start`.

@@ -25,6 +25,8 @@ export interface CommandSpec {
   readonly summary: string;
   /** The command line, without the options every command takes. */
   readonly usage: string;
+  /** Words it takes beside its options at most; none when left out. */
+  readonly wordsMax?: number;
   /** Names of the command's own options that take a value. */
   readonly options: readonly string[];
   readonly run: (args: Arguments) => Promise<void>;
@@ -47,8 +49,13 @@ export function defineCommand(spec: CommandSpec): Command {
     summary: spec.summary,
     async run(argv) {
       const args = parse(argv, options, wrong);
-      if (args.values.help === true) process.stdout.write(`${spec.summary}\nusage: ${usage}\n`);
-      else await spec.run(args);
+      if (args.values.help === true) {
+        process.stdout.write(`${spec.summary}\nusage: ${usage}\n`);
+        return;
+      }
+      const extra = args.positionals[spec.wordsMax ?? 0];
+      if (extra !== undefined) throw wrong(`${extra} is one word too many`);
+      await spec.run(args);
     },
   };
 }
@@ -66,7 +73,9 @@ function parse(
     });
     return { values: values as Arguments['values'], positionals, wrong };
   } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error));
+    // Node's first sentence says what is wrong; the others guess at shells and dashes.
+    const said = error instanceof Error ? error.message : String(error);
+    throw wrong(said.split(/\. |\n/, 1)[0] as string);
   }
 }
 

@@ -7,7 +7,7 @@ import {
   countArgument,
   formatArgument,
   optionalExchange,
-  textArgument,
+  symbolArgument,
   timeArgument,
 } from '#src/commands/arguments';
 import { type Arguments, defineCommand, printRows } from '#src/commands/command';
@@ -36,12 +36,12 @@ const COLUMNS = [
 
 async function run(args: Arguments): Promise<void> {
   const exchange = optionalExchange(args);
-  const symbol = textArgument(args, 'symbol');
   const startUs = timeArgument(args, 'start');
   const endUs = timeArgument(args, 'end');
   const limit = countArgument(args, 'limit');
   const format = formatArgument(args);
-  const { store, paths, close } = await openState(configOf(args));
+  const { store, instruments, paths, close } = await openState(configOf(args));
+  const symbol = symbolArgument(args, instruments, exchange);
   const files = [...store.files(GOLD_TRADES)];
   function* rows(): Generator<OutputRow> {
     const filter = {

@@ -24,6 +24,7 @@ import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
 import type { RegisteredInstrument } from '#src/state/instrument-registry';
 import { deleteRemoved, recoverLake } from '#src/state/recovery';
+import { type DerivationRules, rulesOf } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
 
@@ -36,6 +37,8 @@ export interface DataDirectory {
   readonly instruments: readonly RegisteredInstrument[];
   /** The kind of Binance stream whose trade ids the directory holds. */
   readonly binanceStream: BinanceStream;
+  /** The rules to derive by. */
+  readonly rules: DerivationRules;
   /** Finishes publishing the last epoch and deletes files no epoch names. */
   recover(): Promise<void>;
   close(): Promise<void>;
@@ -55,6 +58,8 @@ export interface OpenOptions {
    * undefined when nothing of Binance's will be stored.
    */
   readonly binanceStream: BinanceStream | 'as stored' | undefined;
+  /** Derive by the directory's own rules where it has any, not by those of the configuration. */
+  readonly keepRules?: boolean;
   /** The bronze of another directory, to derive this one from it (`bullion rebuild`). */
   readonly bronze?: string;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
@@ -79,6 +84,9 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
       const asked = options.binanceStream;
       const binanceStream = asked === undefined || asked === 'as stored' ? stored : asked;
       if (asked !== undefined) await store.fixBinanceStream(binanceStream);
+      const configured = rulesOf(config);
+      const rules = (options.keepRules === true && store.identity.rules) || configured;
+      await store.setRules(rules);
       const instruments = await store.registerInstruments(options.instruments);
       const data: DataDirectory = {
         dir,
@@ -87,6 +95,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         disk,
         instruments,
         binanceStream,
+        rules,
         recover: () => recoverLake({ disk, store, lakeDir: paths.lake }),
         close: async () => {
           await store.close();
