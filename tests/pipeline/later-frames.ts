@@ -82,8 +82,8 @@ function csvRow(trade: JournalTrade, aggregate: boolean): string {
 
 /** Texts for a price or a quantity at the edge of what is allowed, on both sides of it. */
 const EDGE_DECIMALS = [
-  '9999999999.99999999',
   '10000000000',
+  '9999999999.99999999',
   '9999999999.999999990',
   '0.00000001',
   '0.000000010000',
@@ -131,12 +131,12 @@ export function* edges(exchange: Exchange, nativeSymbol: string, nowUs: number):
     nativeSymbol,
     price,
     quantity,
-    id: i === 1 ? Number.MAX_SAFE_INTEGER : i + 1,
+    id: i === 3 ? Number.MAX_SAFE_INTEGER : i + 1,
     timeUs: nowUs - 1000 * (pairs.length - i),
   }));
   const texts =
     exchange === 'KRAKEN'
-      ? // Twice the same rows: duplicates, and more than 64 bad ones in one frame.
+      ? // A bad row first; then the same again and again: duplicates, and more than 64 bad ones.
         [trades, [...trades, ...trades, ...trades, ...trades]].map(
           (rows) => `{"channel":"trade","type":"update","data":[${rows.map(EDGE.KRAKEN).join()}]}`,
         )
