@@ -131,7 +131,7 @@ async function run(args: Arguments): Promise<void> {
       return { ...subtractFigures(figuresOf(data, request.exchange), before), epochs };
     },
   );
-  printFigures(args, { ...figures });
+  await printFigures(args, { ...figures });
   if (figures.dead_letters > 0) {
     process.stderr.write(
       `bullion: ${figures.dead_letters} records are no valid trades; bullion dlq list shows them with their reasons\n`,
