@@ -58,7 +58,8 @@ export function actorStatus(
 ): ActorStatus {
   return {
     actor,
-    state: thread?.state ?? 'stopped',
+    // The supervisor keeps every actor up: a thread that ended is about to be replaced.
+    state: thread?.state === 'stopped' ? 'restarting' : (thread?.state ?? 'stopped'),
     cores: [...cores],
     heartbeat_age_ms: Math.round(heartbeatAgeMs),
     restarts,

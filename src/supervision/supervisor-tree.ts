@@ -154,7 +154,7 @@ export class SupervisorTree {
     const { data, clock, exchanges } = this.#options;
     const progress = await answered(this.#group?.progress());
     const ingest = await Promise.all(
-      this.#ingest.map(({ thread }) => answered(thread?.answer(thread.control.status()))),
+      this.#ingest.map(({ thread }) => answered(thread?.answer((control) => control.status()))),
     );
     const nowUs = clock.nowUs();
     return {
@@ -272,7 +272,7 @@ export class SupervisorTree {
     try {
       const status = await this.status();
       const gateway = this.#gateway.thread;
-      await answered(gateway?.answer(gateway.control.status(status)));
+      await answered(gateway?.answer((control) => control.status(status)));
     } finally {
       this.#reporting = false;
     }
