@@ -65,8 +65,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exchanges: ['base', 'log'],
   trades: ['base', 'exchanges', 'log', 'config', 'columns'],
   candles: ['base', 'columns', 'trades'],
-  lake: ['base', 'columns', 'candles', 'trades'],
+  lake: ['base', 'log', 'columns', 'candles', 'trades'],
   output: ['base', 'candles'],
+  sql: ['base', 'output'],
   import: ['base', 'log'],
   feed: ['base', 'log', 'exchanges', 'config'],
   runtime: ['base', 'ring', 'columns', 'lake', 'config', 'api'],
@@ -98,6 +99,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'runtime',
     'state',
     'supervision',
+    'sql',
   ],
 };
 

@@ -91,6 +91,7 @@ export class OfflineRun {
       paths: data.paths,
       instruments: data.instruments,
       store: data.store,
+      disk: data.disk,
       generation: 0,
       runName: `o${clock.nowUs().toString(36)}`,
       heads,

@@ -208,6 +208,7 @@ export class SupervisorTree {
       paths: data.paths,
       instruments: data.instruments,
       store: data.store,
+      disk: data.disk,
       generation: this.#generation,
       runName,
       heads: this.#heads,
