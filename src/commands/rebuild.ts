@@ -13,12 +13,13 @@ import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { EXIT, UserError } from '#src/base/errors';
 import { configOf, formatArgument } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { fileReader } from '#src/commands/file-reader';
 import { type OfflineRequest, withOfflineRun } from '#src/commands/offline';
 import { progressBar } from '#src/commands/progress-bar';
 import { readDeadLetters, readTrades } from '#src/lake/table-reader';
 import type { OutputColumn } from '#src/output/rows';
+import { printRows } from '#src/output/standard-output';
 import type { DataDirectory } from '#src/supervision/data-directory';
 
 const COLUMNS = [
@@ -72,7 +73,7 @@ async function run(args: Arguments): Promise<void> {
       });
       const rows = compare(data, copy, (name, total_) => progress.phase(name, total_), progress.at);
       progress.end();
-      printRows(format, COLUMNS, rows);
+      await printRows(format, COLUMNS, rows);
       return rows.filter(({ equal }) => !equal).map(({ what }) => what);
     });
   });

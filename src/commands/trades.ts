@@ -7,13 +7,15 @@ import {
   countArgument,
   formatArgument,
   optionalExchange,
+  textArgument,
   timeArgument,
 } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { fileReader } from '#src/commands/file-reader';
 import { openState } from '#src/commands/open-state';
 import { readTrades } from '#src/lake/table-reader';
 import type { OutputColumn, OutputRow } from '#src/output/rows';
+import { printRows } from '#src/output/standard-output';
 import { isoMicros } from '#src/output/text';
 
 const COLUMNS = [
@@ -35,7 +37,7 @@ const COLUMNS = [
 
 async function run(args: Arguments): Promise<void> {
   const exchange = optionalExchange(args);
-  const symbol = args.values.symbol as string | undefined;
+  const symbol = textArgument(args, 'symbol');
   const startUs = timeArgument(args, 'start');
   const endUs = timeArgument(args, 'end');
   const limit = countArgument(args, 'limit');
@@ -62,7 +64,7 @@ async function run(args: Arguments): Promise<void> {
       };
     }
   }
-  printRows(format, COLUMNS, rows());
+  await printRows(format, COLUMNS, rows());
   await close();
 }
 

@@ -11,14 +11,16 @@ import type { Instrument } from '#schemas/instrument';
 import type { Disk } from '#src/base/disk';
 import { UserError } from '#src/base/errors';
 import type { Config } from '#src/config/schema';
+import type { LakeJob } from '#src/lake/job';
 import { LakePool } from '#src/lake/pool';
+import type { StagedFile } from '#src/lake/staged-file';
 import type { CandlesControl, Stoppable, ValidationControl } from '#src/runtime/control';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import { allocateGroupMemory, type GroupShape } from '#src/runtime/group-memory';
 import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { StateStore } from '#src/state/store';
-import { ActorThread, type Ended } from '#src/supervision/actor-thread';
+import { ActorThread } from '#src/supervision/actor-thread';
 import { tableBronze } from '#src/supervision/bronze-tables';
 import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
@@ -77,6 +79,7 @@ export class ProcessingGroup {
 
   readonly #options: GroupOptions;
   readonly #pool: LakePool;
+  #fail: (failure: Failure) => void = () => {};
   #stopping = false;
 
   constructor(options: GroupOptions) {
@@ -103,7 +106,7 @@ export class ProcessingGroup {
       filePrefix: `${filePrefix}-${id}`,
     });
     const line = {
-      lake: this.#pool.run.bind(this.#pool),
+      lake: (job: LakeJob) => this.#runLakeJob(job),
       report: (report: Parameters<EpochCoordinator['report']>[0]) => this.epochs.report(report),
       log: options.log,
     };
@@ -142,7 +145,12 @@ export class ProcessingGroup {
       last.epoch,
       last.gold,
     );
-    this.failed = this.#firstFailure();
+    this.failed = new Promise((resolve) => {
+      this.#fail = (failure) => {
+        if (!this.#stopping) resolve(failure);
+      };
+    });
+    for (const member of this.members) void this.#watch(member);
   }
 
   get members(): readonly ActorThread<Stoppable>[] {
@@ -162,7 +170,7 @@ export class ProcessingGroup {
   /** How far each exchange's log has been judged. */
   async progress(): Promise<GroupProgress> {
     const shards = await Promise.all(
-      this.validation.map((shard) => shard.answer(shard.control.progress())),
+      this.validation.map((shard) => shard.answer((control) => control.progress())),
     );
     return { positions: new Map(shards.flat().map((progress) => [progress.exchange, progress])) };
   }
@@ -184,20 +192,24 @@ export class ProcessingGroup {
     await this.#pool.destroy();
   }
 
-  async #firstFailure(): Promise<Failure> {
-    const endings = this.members.map(async (member): Promise<Ended> => {
-      await member.ready.catch(() => {}); // its failure is told by `ended`
-      return member.ended;
-    });
-    const failure = (id: string, ended: Ended): Failure | undefined =>
-      ended.failure && { ...ended.failure, message: `${id}: ${ended.failure.message}` };
-    return new Promise((resolve) => {
-      for (const [i, ending] of endings.entries()) {
-        void ending.then((ended) => {
-          const reason = failure((this.members[i] as ActorThread<Stoppable>).id, ended);
-          if (reason !== undefined && !this.#stopping) resolve(reason);
-        });
+  async #watch(member: ActorThread<Stoppable>): Promise<void> {
+    await member.ready.catch(() => {}); // its failure is told by `ended`
+    const { failure } = await member.ended;
+    if (failure !== undefined) {
+      this.#fail({ ...failure, message: `${member.id}: ${failure.message}` });
+    }
+  }
+
+  /** What only a person can mend is told from here: an error loses its exit code between threads. */
+  async #runLakeJob(job: LakeJob): Promise<readonly StagedFile[]> {
+    try {
+      return await this.#pool.run(job);
+    } catch (error) {
+      if (error instanceof UserError) {
+        const { message, stack = '', exitCode } = error;
+        this.#fail({ message, stack, exitCode });
       }
-    });
+      throw error;
+    }
   }
 }
