@@ -2,8 +2,8 @@
  * Epochs: one atomic step of the whole pipeline.
  *
  *   barrier n -> every stage reports -> bronze fsynced up to the positions -> sealed segments below
- *   them encoded for the bronze tables -> ONE state transaction (the commit point) -> publish
- *   (delete replaced files) -> marked published
+ *   them encoded for the bronze tables -> ONE state transaction (the commit point) -> publish (a
+ *   commit per table) -> marked published
  *
  * The coordinator owns the order of these steps and nothing else; the steps themselves come in as
  * functions. One epoch is under way at a time; a crash before the commit point leaves epoch n - 1,
@@ -11,6 +11,7 @@
  */
 import { EXCHANGES } from '#schemas/exchange';
 import { assert } from '#src/base/errors';
+import type { StagedFile } from '#src/lake/staged-file';
 import type {
   CandleReport,
   EpochReport,
@@ -33,8 +34,8 @@ export interface EpochSteps {
   readonly tableBronze: (progress: readonly ExchangeProgress[]) => Promise<BronzeShare>;
   /** The commit point: resolves once the epoch is durable. */
   readonly commit: (share: EpochShare) => Promise<void>;
-  /** Makes the committed epoch the visible one; repeating it after a crash does no harm. */
-  readonly publish: (epoch: number) => Promise<void>;
+  /** Makes the committed epoch, which added `files`, the visible one; repeating it after a crash does no harm. */
+  readonly publish: (epoch: number, files: readonly StagedFile[]) => Promise<void>;
 }
 
 export interface EpochShape {
@@ -128,6 +129,7 @@ export class EpochCoordinator {
     await this.#steps.syncBronze(progress);
     const { files: bronzeFiles, bronze } = await this.#steps.tableBronze(progress);
     const staged = [...validation, ...gold, ...candles].flatMap((report) => report.files);
+    const files = [...bronzeFiles, ...staged];
     await this.#steps.commit({
       epoch,
       progress,
@@ -135,10 +137,10 @@ export class EpochCoordinator {
       gold: this.#goldTotals(gold),
       instruments: gold.flatMap((report) => report.instruments),
       candles: (candles[0] as CandleReport).records,
-      files: [...bronzeFiles, ...staged],
+      files,
     });
     this.#last = epoch;
-    await this.#steps.publish(epoch);
+    await this.#steps.publish(epoch, files);
     this.#running = undefined;
     this.#committing = false;
     return epoch;

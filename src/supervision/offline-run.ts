@@ -106,7 +106,7 @@ export class OfflineRun {
       epochSteps: {
         syncBronze: async () => this.writer?.sync(),
         commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
-        publish: (epoch) => publishEpoch(data, epoch),
+        publish: (epoch, files) => publishEpoch(data, epoch, files),
       },
     });
     void this.#group.failed.then((failure) => {

@@ -223,7 +223,7 @@ export class SupervisorTree {
       epochSteps: {
         syncBronze: (progress) => syncBronze(data, this.#heads, progress),
         commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
-        publish: (epoch) => publishEpoch(data, epoch),
+        publish: (epoch, files) => publishEpoch(data, epoch, files),
       },
     });
     this.#group = group;
