@@ -9,13 +9,16 @@ export type QueryEnd =
   | { readonly kind: 'timed out' }
   | { readonly kind: 'crashed'; readonly how: string };
 
+/** A longer timer would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export async function runQuery(request: QueryRequest, timeoutMs: number): Promise<QueryEnd> {
   const child = fork(fileURLToPath(new URL('./query-process.js', import.meta.url)), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // Nothing of this process's environment is the query's; times are written in UTC.
     env: { TZ: 'UTC' },
     execArgv: [],
-    timeout: timeoutMs,
+    timeout: Math.min(timeoutMs, TIMER_MS_MAX),
     killSignal: 'SIGKILL',
   });
   let outcome: QueryOutcome | undefined;

@@ -20,8 +20,10 @@ const request: QueryRequest = {
   threads: 1,
 };
 
-test('an answer comes back', async () => {
-  assert.deepEqual(await runQuery(request, 60_000), { kind: 'done', rows: 0 });
+test('an answer comes back, however long it may take', async () => {
+  for (const timeoutMs of [60_000, 1e12]) {
+    assert.deepEqual(await runQuery(request, timeoutMs), { kind: 'done', rows: 0 });
+  }
 });
 
 test('where DuckDB is not installed, the answer says so', async (t) => {
