@@ -86,9 +86,10 @@ async function main(): Promise<void> {
   process.on('SIGTERM', (signal) => void stop(signal));
   process.on('SIGINT', (signal) => void stop(signal));
 
-  const { port } = await tree.start();
+  const up = await tree.start();
+  if (up === undefined) return; // a signal came first
   log('info', 'ready', {
-    url: `http://${config.http.host}:${port}`,
+    url: `http://${config.http.host}:${up.port}`,
     dataDir: data.dir,
     exchanges: exchanges.map(exchangeKey),
     instruments: instruments.length,
@@ -110,11 +111,15 @@ function readArguments(): { config: string | undefined; printLayout: boolean } {
   }
 }
 
-main().catch((error: unknown) => {
+/** Whatever nobody has caught ends the process in one way, wherever it comes from. */
+function die(error: unknown): never {
   if (error instanceof UserError) {
     process.stderr.write(`bullion: ${error.message}\n`);
     process.exit(error.exitCode);
   }
   process.stderr.write(`bullion: ${error instanceof Error ? error.stack : String(error)}\n`);
   process.exit(EXIT.internal);
-});
+}
+
+process.on('uncaughtException', die);
+main().catch(die);

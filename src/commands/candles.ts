@@ -10,10 +10,11 @@ import {
   symbolArgument,
   timeArgument,
 } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { openState } from '#src/commands/open-state';
 import { CANDLE_COLUMNS } from '#src/output/candle-columns';
 import { type CandleRow, candleRow } from '#src/output/candle-row';
+import { printRows } from '#src/output/standard-output';
 
 async function run(args: Arguments): Promise<void> {
   const exchange = exchangeArgument(args);
@@ -41,7 +42,7 @@ async function run(args: Arguments): Promise<void> {
       yield candleRow(record, instrument!);
     }
   }
-  printRows(format, CANDLE_COLUMNS, rows());
+  await printRows(format, CANDLE_COLUMNS, rows());
   await close();
 }
 

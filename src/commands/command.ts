@@ -4,7 +4,7 @@
  */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { EXIT, UserError } from '#src/base/errors';
-import { formatRows, type OutputColumn, type OutputFormat, type OutputRow } from '#src/output/rows';
+import { print, printRows } from '#src/output/standard-output';
 
 export type OptionKinds = NonNullable<ParseArgsConfig['options']>;
 
@@ -50,7 +50,7 @@ export function defineCommand(spec: CommandSpec): Command {
     async run(argv) {
       const args = parse(argv, options, wrong);
       if (args.values.help === true) {
-        process.stdout.write(`${spec.summary}\nusage: ${usage}\n`);
+        await print(`${spec.summary}\nusage: ${usage}\n`);
         return;
       }
       const extra = args.positionals[spec.wordsMax ?? 0];
@@ -79,17 +79,11 @@ function parse(
   }
 }
 
-/** Writes rows to standard output. */
-export function printRows(
-  format: OutputFormat,
-  columns: readonly OutputColumn[],
-  rows: Iterable<OutputRow>,
-): void {
-  for (const piece of formatRows(format, columns, rows)) process.stdout.write(piece);
-}
-
 /** Writes one row of whole numbers: as one JSON object with --json, as a table otherwise. */
-export function printFigures(args: Arguments, figures: Readonly<Record<string, number>>): void {
+export function printFigures(
+  args: Arguments,
+  figures: Readonly<Record<string, number>>,
+): Promise<void> {
   const columns = Object.keys(figures).map((name) => ({ name, kind: 'integer' as const }));
-  printRows(args.values.json === true ? 'jsonl' : 'table', columns, [figures]);
+  return printRows(args.values.json === true ? 'jsonl' : 'table', columns, [figures]);
 }

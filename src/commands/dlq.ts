@@ -9,7 +9,7 @@ import { DEAD_LETTERS, REASONS } from '#schemas/dead-letter';
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { EXIT, UserError } from '#src/base/errors';
 import { configOf, countArgument, formatArgument, optionalExchange } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printFigures, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand, printFigures } from '#src/commands/command';
 import { figuresOf, subtractFigures } from '#src/commands/figures';
 import { fileReader } from '#src/commands/file-reader';
 import { withOfflineRun } from '#src/commands/offline';
@@ -18,6 +18,7 @@ import { FRAME_TRADES, NO_REASON } from '#src/exchanges/parsed-trades';
 import { type DeadLetterRecord, readDeadLetters } from '#src/lake/table-reader';
 import { KIND_REPLAY } from '#src/log/frame';
 import type { OutputColumn, OutputRow } from '#src/output/rows';
+import { print, printRows } from '#src/output/standard-output';
 import { isoMicros } from '#src/output/text';
 import type { DataDirectory } from '#src/supervision/data-directory';
 import { IntervalSet } from '#src/trades/interval-set';
@@ -65,7 +66,7 @@ async function list(args: Arguments): Promise<void> {
       };
     }
   }
-  printRows(format, COLUMNS, rows());
+  await printRows(format, COLUMNS, rows());
   await close();
 }
 
@@ -93,8 +94,8 @@ async function show(args: Arguments): Promise<void> {
   process.stderr.write(
     `${found.bronze_source} ${found.offset} trade ${found.record_index}: ${found.error_reason}\n`,
   );
-  process.stdout.write(found.raw_record);
-  if (process.stdout.isTTY) process.stdout.write('\n');
+  await print(found.raw_record);
+  if (process.stdout.isTTY) await print('\n');
 }
 
 async function replay(args: Arguments): Promise<void> {
@@ -129,7 +130,7 @@ async function replay(args: Arguments): Promise<void> {
       totals.dead_letters += gained.dead_letters;
     });
   }
-  printFigures(args, totals);
+  await printFigures(args, totals);
 }
 
 function reasonArgument({ values, wrong }: Arguments): string | undefined {

@@ -8,9 +8,10 @@ import {
   optionalExchange,
   symbolArgument,
 } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { openState } from '#src/commands/open-state';
 import type { OutputColumn } from '#src/output/rows';
+import { printRows } from '#src/output/standard-output';
 import { isoMicros } from '#src/output/text';
 import { gapsOf } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
@@ -46,7 +47,7 @@ async function run(args: Arguments): Promise<void> {
         before: isoMicros(gap.beforeUs),
       }));
     });
-  printRows(format, COLUMNS, rows);
+  await printRows(format, COLUMNS, rows);
   await close();
 }
 

@@ -148,7 +148,7 @@ async function run(args: Arguments): Promise<void> {
       return { ...subtractFigures(figuresOf(data, request.exchange), before), epochs };
     },
   );
-  printFigures(args, { ...figures });
+  await printFigures(args, { ...figures });
   if (figures.dead_letters > 0) {
     process.stderr.write(
       `bullion: dead letters: ${figures.dead_letters}; bullion dlq list shows them with their reasons\n`,

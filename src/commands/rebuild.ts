@@ -15,7 +15,7 @@ import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
 import { configOf, formatArgument } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { fileReader } from '#src/commands/file-reader';
 import { type OfflineRequest, withOfflineRun } from '#src/commands/offline';
 import { requireData } from '#src/commands/open-state';
@@ -23,6 +23,7 @@ import { type Progress, progressBar } from '#src/commands/progress-bar';
 import type { Config } from '#src/config/schema';
 import { readDeadLetters, readTrades } from '#src/lake/table-reader';
 import type { OutputColumn } from '#src/output/rows';
+import { printRows } from '#src/output/standard-output';
 import { rulesOf, withRules } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
 import { type DataDirectory, dataPaths } from '#src/supervision/data-directory';
@@ -97,7 +98,7 @@ async function run(args: Arguments): Promise<void> {
     rows = await rebuildDamaged(config, to, progress);
   }
   progress.end();
-  printRows(format, COLUMNS, rows);
+  await printRows(format, COLUMNS, rows);
   if (damage !== undefined) {
     throw new UserError(
       EXIT.io,

@@ -10,11 +10,12 @@ import {
   symbolArgument,
   timeArgument,
 } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { fileReader } from '#src/commands/file-reader';
 import { openState } from '#src/commands/open-state';
 import { readTrades } from '#src/lake/table-reader';
 import type { OutputColumn, OutputRow } from '#src/output/rows';
+import { printRows } from '#src/output/standard-output';
 import { isoMicros } from '#src/output/text';
 
 const COLUMNS = [
@@ -63,7 +64,7 @@ async function run(args: Arguments): Promise<void> {
       };
     }
   }
-  printRows(format, COLUMNS, rows());
+  await printRows(format, COLUMNS, rows());
   await close();
 }
 

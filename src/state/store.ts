@@ -115,7 +115,11 @@ export class StateStore {
 
   /** The last committed epoch; epoch 0 in a new store. */
   epoch(): EpochRecord {
-    return this.#record(areaKey(AREA.epoch), 'the epoch');
+    // A state from before there were bronze tables says nothing about them.
+    return {
+      bronze: [],
+      ...this.#record<Omit<EpochRecord, 'bronze'>>(areaKey(AREA.epoch), 'the epoch'),
+    };
   }
 
   /** Commits an epoch, all of it or nothing; resolves when it is on the disk. */
