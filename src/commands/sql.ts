@@ -144,6 +144,7 @@ export const sqlCommand = defineCommand({
   summary: 'one SELECT over all tables, by DuckDB',
   usage:
     'bullion sql "SELECT ..." [--format table|csv|json|jsonl | --out FILE.parquet] [--timeout SECONDS] [--memory-mb MB] [--threads N]',
+  wordsMax: Number.POSITIVE_INFINITY,
   options: ['format', 'out', 'timeout', 'memory-mb', 'threads'],
   run,
 });
