@@ -110,7 +110,7 @@ async function run(args: Arguments): Promise<void> {
   const change =
     rulesSinceEpoch === 0
       ? ''
-      : ` (its rules were changed after epoch ${rulesSinceEpoch}: what came before may rightly differ)`;
+      : ` (its rules or instruments were changed after epoch ${rulesSinceEpoch}: what came before may rightly differ)`;
   throw new UserError(
     EXIT.data,
     `${config.data_dir} differs from what its bronze log gives${change}, in ${different.join(', ')}; the rebuilt directory is ${to}`,

@@ -15,7 +15,7 @@ export interface Identity {
   readonly createdUs: number;
   /** Set once, by the first start with Binance instruments. */
   readonly binanceStream?: BinanceStream;
-  /** The rules of the last run that derived anything, and the epoch they came after. */
+  /** The rules of the last run, and the epoch after which they or the instruments changed last. */
   readonly rules?: DerivationRules;
   readonly rulesSinceEpoch?: number;
 }

@@ -84,10 +84,11 @@ export class StateStore {
     });
   }
 
-  /** Notes the rules that everything is derived by from now on. */
-  async setRules(rules: DerivationRules): Promise<void> {
+  /** Notes the rules that everything is derived by from now on, or that there are more instruments. */
+  async setRules(rules: DerivationRules, moreInstruments: boolean): Promise<void> {
     const { identity } = this;
-    if (identity.rules !== undefined && sameRules(identity.rules, rules)) return;
+    const same = identity.rules !== undefined && sameRules(identity.rules, rules);
+    if (same && !moreInstruments) return;
     const rulesSinceEpoch = this.epoch().epoch;
     await this.#environment.write((edits) => {
       edits.putJson(areaKey(AREA.identity), { ...identity, rules, rulesSinceEpoch });

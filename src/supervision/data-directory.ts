@@ -96,8 +96,9 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
       if (asked !== undefined) await store.fixBinanceStream(binanceStream);
       const configured = rulesOf(config);
       const rules = (options.keepRules === true && store.identity.rules) || configured;
-      await store.setRules(rules);
+      const known = store.instruments().length;
       const instruments = await store.registerInstruments(options.instruments);
+      await store.setRules(rules, known > 0 && instruments.length > known);
       const tables: Lake = {
         disk,
         lakeDir: resolve(paths.lake),
