@@ -65,8 +65,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exchanges: ['base', 'log'],
   trades: ['base', 'exchanges', 'log', 'config', 'columns'],
   candles: ['base', 'columns', 'trades'],
-  lake: ['base', 'columns', 'candles', 'trades'],
+  lake: ['base', 'log', 'columns', 'candles', 'trades'],
+  iceberg: ['base', 'lake'],
   output: ['base', 'candles'],
+  sql: ['base', 'output'],
   import: ['base', 'log'],
   feed: ['base', 'log', 'exchanges', 'config'],
   runtime: ['base', 'ring', 'columns', 'lake', 'config', 'api'],
@@ -81,6 +83,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'trades',
     'candles',
     'lake',
+    'iceberg',
     'runtime',
     'state',
     'api',
@@ -98,6 +101,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'runtime',
     'state',
     'supervision',
+    'sql',
   ],
 };
 

@@ -24,15 +24,7 @@ import {
 
 type Name = (typeof TRADE.columns)[number]['name'];
 
-const DICTIONARIES: readonly Name[] = [
-  'symbol',
-  'exchange',
-  'asset_class',
-  'currency',
-  'side',
-  'trade_conditions',
-  'vendor_data',
-];
+const DICTIONARIES: readonly Name[] = ['symbol', 'exchange', 'asset_class', 'currency', 'side'];
 
 /** log2 of TRADES_PER_FRAME_MAX: platform_sequence = frame sequence << 17 | index in the frame. */
 const FRAME_INDEX_BITS = 17;

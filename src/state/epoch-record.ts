@@ -14,6 +14,12 @@ export interface ExchangeGold {
   readonly duplicates: number;
 }
 
+export interface BronzeTabled {
+  readonly exchange: Exchange;
+  /** Sequence of the first frame of the log that is not in its bronze table yet. */
+  readonly nextSequence: number;
+}
+
 export interface EpochRecord {
   readonly epoch: number;
   readonly committedUs: number;
@@ -21,15 +27,17 @@ export interface EpochRecord {
   readonly publishedEpoch: number;
   readonly progress: readonly ExchangeProgress[];
   readonly gold: readonly ExchangeGold[];
+  readonly bronze: readonly BronzeTabled[];
 }
 
 export interface EpochCommit {
   /** The last epoch + 1. */
   readonly epoch: number;
   readonly committedUs: number;
-  /** An exchange left out (switched off) keeps what it had; the same for `gold`. */
+  /** An exchange left out (switched off) keeps what it had; the same for `gold` and `bronze`. */
   readonly progress: readonly ExchangeProgress[];
   readonly gold: readonly ExchangeGold[];
+  readonly bronze: readonly BronzeTabled[];
   /** Interval sets that changed, by instrument code. */
   readonly instruments: readonly InstrumentState[];
   /** Candle records that changed, back to back (src/candles/record.ts). */
@@ -45,7 +53,14 @@ export function isPublished(record: EpochRecord): boolean {
 }
 
 export function firstEpoch(createdUs: number): EpochRecord {
-  return { epoch: 0, committedUs: createdUs, publishedEpoch: 0, progress: [], gold: [] };
+  return {
+    epoch: 0,
+    committedUs: createdUs,
+    publishedEpoch: 0,
+    progress: [],
+    gold: [],
+    bronze: [],
+  };
 }
 
 /** The record after `commit`. Nothing it counts may go backwards. */
@@ -57,6 +72,7 @@ export function nextEpoch(last: EpochRecord, commit: EpochCommit): EpochRecord {
     publishedEpoch: last.publishedEpoch,
     progress: merge(last.progress, commit.progress),
     gold: merge(last.gold, commit.gold),
+    bronze: merge(last.bronze, commit.bronze),
   };
 }
 

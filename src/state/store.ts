@@ -34,6 +34,7 @@ import {
   register,
 } from '#src/state/instrument-registry';
 import { AREA, areaKey, keyText, numberKey, textKey } from '#src/state/keys';
+import { type DerivationRules, sameRules } from '#src/state/rules';
 import { StateCorruptError } from '#src/state/state-errors';
 
 export type OpenOptions =
@@ -75,11 +76,22 @@ export class StateStore {
     const { binanceStream } = this.identity;
     if (binanceStream === kind) return;
     if (binanceStream !== undefined) {
-      const message = `The data in ${this.directory} was made from Binance ${binanceStream} streams and the configuration asks for ${kind}; their trade ids differ, so set exchanges.binance.channel to ${binanceStream} or use another data directory.`;
+      const message = `The data in ${this.directory} are of Binance's ${binanceStream} stream and these would be of ${kind}, whose trade ids differ; use another data directory (or, for a server, set exchanges.binance.channel to ${binanceStream}).`;
       throw new UserError(EXIT.config, message);
     }
     await this.#environment.write((edits) => {
       edits.putJson(areaKey(AREA.identity), { ...this.identity, binanceStream: kind });
+    });
+  }
+
+  /** Notes the rules that everything is derived by from now on, or that there are more instruments. */
+  async setRules(rules: DerivationRules, moreInstruments: boolean): Promise<void> {
+    const { identity } = this;
+    const same = identity.rules !== undefined && sameRules(identity.rules, rules);
+    if (same && !moreInstruments) return;
+    const rulesSinceEpoch = this.epoch().epoch;
+    await this.#environment.write((edits) => {
+      edits.putJson(areaKey(AREA.identity), { ...identity, rules, rulesSinceEpoch });
     });
   }
 
@@ -104,7 +116,11 @@ export class StateStore {
 
   /** The last committed epoch; epoch 0 in a new store. */
   epoch(): EpochRecord {
-    return this.#record(areaKey(AREA.epoch), 'the epoch');
+    // A state from before there were bronze tables says nothing about them.
+    return {
+      bronze: [],
+      ...this.#record<Omit<EpochRecord, 'bronze'>>(areaKey(AREA.epoch), 'the epoch'),
+    };
   }
 
   /** Commits an epoch, all of it or nothing; resolves when it is on the disk. */

@@ -92,6 +92,7 @@ export class OfflineRun {
       paths: data.paths,
       instruments: data.instruments,
       store: data.store,
+      disk: data.disk,
       generation: 0,
       runName: `o${clock.nowUs().toString(36)}`,
       heads,
@@ -106,7 +107,7 @@ export class OfflineRun {
       epochSteps: {
         syncBronze: async () => this.writer?.sync(),
         commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
-        publish: (epoch) => publishEpoch(data, epoch),
+        publish: (epoch, files) => publishEpoch(data, epoch, files),
       },
     });
     void this.#group.failed.then((failure) => {

@@ -42,6 +42,7 @@ export function exchangeStatus(
 function connectionState(ingest: IngestStatus | undefined, live: number): ExchangeStatus['state'] {
   if (live > 0) return 'connected';
   if (ingest === undefined) return 'connecting';
+  if (ingest.state === 'disk_full') return 'disk_full';
   if (ingest.state === 'running') {
     const waits = ingest.connections.some(({ state }) => state === 'backing_off');
     return waits ? 'waiting' : 'connecting';

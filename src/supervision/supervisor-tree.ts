@@ -80,6 +80,7 @@ export class SupervisorTree {
   #rowsAtEpoch = 0;
   #ticker: NodeJS.Timeout | undefined;
   #reporting = false;
+  #starting: Promise<unknown> = Promise.resolve();
   /** The restart of the processing group under way. */
   #restarting: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -115,11 +116,20 @@ export class SupervisorTree {
     });
   }
 
-  /** Resolves when every actor is up, with the port the gateway listens on. */
-  async start(): Promise<{ port: number }> {
+  /** Resolves when every actor is up, with the port the gateway listens on; without one when a stop came first. */
+  start(): Promise<{ port: number } | undefined> {
+    const started = this.#start();
+    this.#starting = started.catch(() => {}); // told to whoever called start
+    return started;
+  }
+
+  async #start(): Promise<{ port: number } | undefined> {
     await this.#startGroup().ready();
+    if (this.#stopping) return undefined;
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
+    if (this.#stopping) return undefined;
     await this.#gateway.start();
+    if (this.#stopping) return undefined;
     this.#scheduleEpoch();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     const port = await (this.#gateway.thread as ActorThread<GatewayControl>).control.port();
@@ -132,6 +142,7 @@ export class SupervisorTree {
     clearInterval(this.#ticker);
     const { config, clock, log } = this.#options;
     const timeoutMs = config.supervision.stop_timeout_ms / 4;
+    await this.#starting; // what is half up cannot be ended in order
     await Promise.all(this.#ingest.map((ingest) => ingest.stop(timeoutMs)));
     await this.#restarting;
     const group = this.#group;
@@ -197,6 +208,7 @@ export class SupervisorTree {
       paths: data.paths,
       instruments: data.instruments,
       store: data.store,
+      disk: data.disk,
       generation: this.#generation,
       runName,
       heads: this.#heads,
@@ -211,7 +223,7 @@ export class SupervisorTree {
       epochSteps: {
         syncBronze: (progress) => syncBronze(data, this.#heads, progress),
         commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
-        publish: (epoch) => publishEpoch(data, epoch),
+        publish: (epoch, files) => publishEpoch(data, epoch, files),
       },
     });
     this.#group = group;

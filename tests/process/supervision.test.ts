@@ -4,6 +4,8 @@
  * at the end are as if nothing had happened.
  */
 import assert from 'node:assert/strict';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Random } from '#src/base/random';
 import { until } from '#tests/support/process/bullion-process';
@@ -103,4 +105,26 @@ test('more restarts than the intensity allows: given up once, with one reason an
     delete process.env[EVERY_START];
     await running.stop();
   }
+});
+
+test('a table that cannot be written ends the process with 74, and nothing is lost by it', async (t) => {
+  const world = await startWorld(t, { seed: 8, ratePerSecond: 150, faults: STEADY_FAULTS });
+  const lake = join(world.dataDir, 'lake');
+  const failing = await startTree(t, world, ONE_SHARD);
+  await settled(failing);
+  renameSync(lake, `${lake}.away`);
+  writeFileSync(lake, 'in the way');
+  await until('the tree to give up', () => failing.gaveUp.length > 0);
+  await failing.stop();
+  assert.equal(failing.gaveUp.length, 1);
+  assert.equal(failing.gaveUp[0]?.exitCode, 74);
+  assert.match(failing.gaveUp[0]?.reason ?? '', /^Cannot write \d+ bytes to .*lake.*ENOTDIR/);
+
+  rmSync(lake);
+  renameSync(`${lake}.away`, lake);
+  const mended = await startTree(t, world, ONE_SHARD);
+  await settled(mended);
+  world.simulator.pause();
+  await mended.stop();
+  await checkDirectory(world);
 });

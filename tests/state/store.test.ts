@@ -38,6 +38,7 @@ if (isMainThread) {
       publishedEpoch: 0,
       progress: [],
       gold: [],
+      bronze: [],
     });
     await store.close();
     assert.equal(statSync(directory).mode & 0o777, 0o700);
@@ -64,13 +65,14 @@ if (isMainThread) {
     };
     // Binance is not in the second epoch: it keeps what it had.
     await store.commitEpoch(
-      epochCommit(2, { progress: [kraken], gold: [], instruments: [], files: [] }),
+      epochCommit(2, { progress: [kraken], gold: [], bronze: [], instruments: [], files: [] }),
     );
     const check = (from: StateStore): void => {
       const record = from.epoch();
       assert.equal(record.epoch, 2);
       assert.deepEqual(record.progress, [epochCommit(1).progress[0], kraken]);
       assert.deepEqual(record.gold, epochCommit(1).gold);
+      assert.deepEqual(record.bronze, epochCommit(1).bronze);
       assert.deepEqual(from.intervals(INSTRUMENTS[0]!), epochIntervals(1));
       assert.equal(from.intervals(INSTRUMENTS[1]!), undefined);
       assert.deepEqual(
@@ -257,7 +259,8 @@ if (isMainThread) {
     // No prefix of a partition's name is the partition.
     assert.deepEqual([...store.files(table, { partition: 'window_date=2026-11-2' })], []);
     assert.equal([...store.files('gold_crypto_trades')].length, 2);
-    assert.deepEqual(store.removedFiles(), [{ ...first, epoch: 1, removedEpoch: 2 }]);
+    const { metrics: _, ...gone } = first;
+    assert.deepEqual(store.removedFiles(), [{ ...gone, epoch: 1, removedEpoch: 2 }]);
     assert.deepEqual(
       store.allLivePaths(),
       new Set([second.path, other.path, gold[0]!.path, gold[1]!.path]),
