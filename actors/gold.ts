@@ -90,6 +90,7 @@ export class GoldActor implements Actor {
 
   step(): number {
     let work = 0;
+    this.#sink.check();
     for (let i = 0; i < this.#inputs.length; i++) work += this.#drain(i);
     if (work > 0) this.#count();
     return work;
@@ -176,7 +177,7 @@ export class GoldActor implements Actor {
     }));
     void this.#sink.cut().then(
       (files) => report({ stage: 'gold', shard, epoch, instruments, files, counts }),
-      wake, // the failure surfaces in ready()
+      wake, // the failure surfaces in the next step
     );
   }
 

@@ -137,6 +137,9 @@ export class ValidationActor implements Actor {
 
   step(): number {
     let work = 0;
+    // Not only where a row is added: an epoch may wait for files while the logs stand still.
+    for (const { silver } of this.#sources) silver.check();
+    this.#deadLetters.check();
     if (this.#barrier !== 0 && this.#betweenFrames()) work += this.#sendBarrier();
     let caughtUp = true;
     for (const source of this.#sources) {
@@ -323,7 +326,7 @@ export class ValidationActor implements Actor {
     }
     const progress = this.#sources.map((source) => ({ ...source.progress }));
     const cuts = [...this.#sources.map(({ silver }) => silver.cut()), this.#deadLetters.cut()];
-    // A failed encoding surfaces in ready() of the next step; the report is just never sent.
+    // A failed encoding surfaces in the next step; the report is just never sent.
     void Promise.all(cuts).then(
       (files) => report({ stage: 'validation', shard, epoch, progress, files: files.flat() }),
       () => this.#options.wake(),

@@ -68,6 +68,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lake: ['base', 'log', 'columns', 'candles', 'trades'],
   iceberg: ['base', 'lake'],
   output: ['base', 'candles'],
+  sql: ['base', 'output'],
   import: ['base', 'log'],
   feed: ['base', 'log', 'exchanges', 'config'],
   runtime: ['base', 'ring', 'columns', 'lake', 'config', 'api'],
@@ -113,6 +114,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'state',
     'maintenance',
     'supervision',
+    'sql',
   ],
 };
 

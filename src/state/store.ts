@@ -37,6 +37,7 @@ import {
 } from '#src/state/instrument-registry';
 import { JOB_RUNS_KEPT, type JobRun } from '#src/state/job-run';
 import { AREA, areaKey, keyText, numberKey, textKey } from '#src/state/keys';
+import { type DerivationRules, sameRules } from '#src/state/rules';
 import { StateCorruptError } from '#src/state/state-errors';
 
 export type OpenOptions =
@@ -78,11 +79,22 @@ export class StateStore {
     const { binanceStream } = this.identity;
     if (binanceStream === kind) return;
     if (binanceStream !== undefined) {
-      const message = `The data in ${this.directory} was made from Binance ${binanceStream} streams and the configuration asks for ${kind}; their trade ids differ, so set exchanges.binance.channel to ${binanceStream} or use another data directory.`;
+      const message = `The data in ${this.directory} are of Binance's ${binanceStream} stream and these would be of ${kind}, whose trade ids differ; use another data directory (or, for a server, set exchanges.binance.channel to ${binanceStream}).`;
       throw new UserError(EXIT.config, message);
     }
     await this.#environment.write((edits) => {
       edits.putJson(areaKey(AREA.identity), { ...this.identity, binanceStream: kind });
+    });
+  }
+
+  /** Notes the rules that everything is derived by from now on, or that there are more instruments. */
+  async setRules(rules: DerivationRules, moreInstruments: boolean): Promise<void> {
+    const { identity } = this;
+    const same = identity.rules !== undefined && sameRules(identity.rules, rules);
+    if (same && !moreInstruments) return;
+    const rulesSinceEpoch = this.epoch().epoch;
+    await this.#environment.write((edits) => {
+      edits.putJson(areaKey(AREA.identity), { ...identity, rules, rulesSinceEpoch });
     });
   }
 

@@ -32,6 +32,7 @@ import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
 import type { RegisteredInstrument } from '#src/state/instrument-registry';
 import { deleteRemoved, recoverLake } from '#src/state/recovery';
+import { type DerivationRules, rulesOf } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
 
@@ -48,6 +49,8 @@ export interface DataDirectory {
   readonly instruments: readonly RegisteredInstrument[];
   /** The kind of Binance stream whose trade ids the directory holds. */
   readonly binanceStream: BinanceStream;
+  /** The rules to derive by. */
+  readonly rules: DerivationRules;
   /** Brings the tables in line with the last epoch and deletes files no epoch names. */
   recover(): Promise<void>;
   close(): Promise<void>;
@@ -67,6 +70,8 @@ export interface OpenOptions {
    * undefined when nothing of Binance's will be stored.
    */
   readonly binanceStream: BinanceStream | 'as stored' | undefined;
+  /** Derive by the directory's own rules where it has any, not by those of the configuration. */
+  readonly keepRules?: boolean;
   /** The bronze of another directory, to derive this one from it (`bullion rebuild`). */
   readonly bronze?: string;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
@@ -93,7 +98,11 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
       const asked = options.binanceStream;
       const binanceStream = asked === undefined || asked === 'as stored' ? stored : asked;
       if (asked !== undefined) await store.fixBinanceStream(binanceStream);
+      const configured = rulesOf(config);
+      const rules = (options.keepRules === true && store.identity.rules) || configured;
+      const known = store.instruments().length;
       const instruments = await store.registerInstruments(options.instruments);
+      await store.setRules(rules, known > 0 && instruments.length > known);
       const tables: Lake = {
         disk,
         lakeDir: resolve(paths.lake),
@@ -110,6 +119,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         turns,
         instruments,
         binanceStream,
+        rules,
         recover: () =>
           turns.take(() =>
             recoverLake({

@@ -23,6 +23,7 @@ import type { DataDirectory } from '#src/supervision/data-directory';
 import { commitSteps } from '#src/supervision/epoch-commit';
 import { planLayout } from '#src/supervision/layout';
 import {
+  type GroupProgress,
   groupShape,
   type Log,
   ProcessingGroup,
@@ -115,6 +116,8 @@ export class OfflineRun {
         exitCode === undefined
           ? new Error(failure.message + failure.stack)
           : new UserError(exitCode as 70, failure.message);
+      // An epoch that waits for a report of the dead would wait for ever.
+      void this.#group.epochs.stop(new Error(failure.message));
     });
   }
 
@@ -149,7 +152,7 @@ export class OfflineRun {
     });
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure;
-      const { positions } = await this.#group.progress();
+      const { positions } = await this.#progress();
       const judged = [...positions.values()].reduce(
         (sum, { nextSequence }) => sum + nextSequence,
         0,
@@ -164,6 +167,16 @@ export class OfflineRun {
     if (unread) await this.#runEpoch();
     if (this.#failure !== undefined) throw this.#failure;
     return this.#epochs;
+  }
+
+  /** A member that has died does not answer: then what it died of is the reason to give. */
+  async #progress(): Promise<GroupProgress> {
+    try {
+      return await this.#group.progress();
+    } catch (error) {
+      await new Promise((resolve) => setImmediate(resolve)); // until its end has been noted
+      throw this.#failure ?? error;
+    }
   }
 
   async close(): Promise<void> {

@@ -170,7 +170,7 @@ export class ProcessingGroup {
   /** How far each exchange's log has been judged. */
   async progress(): Promise<GroupProgress> {
     const shards = await Promise.all(
-      this.validation.map((shard) => shard.answer(shard.control.progress())),
+      this.validation.map((shard) => shard.answer((control) => control.progress())),
     );
     return { positions: new Map(shards.flat().map((progress) => [progress.exchange, progress])) };
   }

@@ -88,6 +88,7 @@ export class SupervisorTree {
   #maintenanceDueMs = 0;
   #ticker: NodeJS.Timeout | undefined;
   #reporting = false;
+  #starting: Promise<unknown> = Promise.resolve();
   /** The restart of the processing group under way. */
   #restarting: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -130,11 +131,20 @@ export class SupervisorTree {
     });
   }
 
-  /** Resolves when every actor is up, with the port the gateway listens on. */
-  async start(): Promise<{ port: number }> {
+  /** Resolves when every actor is up, with the port the gateway listens on; without one when a stop came first. */
+  start(): Promise<{ port: number } | undefined> {
+    const started = this.#start();
+    this.#starting = started.catch(() => {}); // told to whoever called start
+    return started;
+  }
+
+  async #start(): Promise<{ port: number } | undefined> {
     await this.#startGroup().ready();
+    if (this.#stopping) return undefined;
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
+    if (this.#stopping) return undefined;
     await this.#gateway.start();
+    if (this.#stopping) return undefined;
     this.#scheduleEpoch();
     this.#scheduleMaintenance();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
@@ -149,6 +159,7 @@ export class SupervisorTree {
     await this.#maintenance.halt();
     const { config, clock, log } = this.#options;
     const timeoutMs = config.supervision.stop_timeout_ms / 4;
+    await this.#starting; // what is half up cannot be ended in order
     await Promise.all(this.#ingest.map((ingest) => ingest.stop(timeoutMs)));
     await this.#restarting;
     const group = this.#group;
@@ -173,7 +184,7 @@ export class SupervisorTree {
     const { data, clock, exchanges } = this.#options;
     const progress = await answered(this.#group?.progress());
     const ingest = await Promise.all(
-      this.#ingest.map(({ thread }) => answered(thread?.answer(thread.control.status()))),
+      this.#ingest.map(({ thread }) => answered(thread?.answer((control) => control.status()))),
     );
     const nowUs = clock.nowUs();
     return {
@@ -294,7 +305,7 @@ export class SupervisorTree {
     try {
       const status = await this.status();
       const gateway = this.#gateway.thread;
-      await answered(gateway?.answer(gateway.control.status(status)));
+      await answered(gateway?.answer((control) => control.status(status)));
     } finally {
       this.#reporting = false;
     }

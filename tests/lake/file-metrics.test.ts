@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
+import { BRONZE } from '#schemas/bronze';
 import { CANDLE } from '#schemas/candle';
 import { DEAD_LETTER, REASONS } from '#schemas/dead-letter';
 import { EXCHANGES } from '#schemas/exchange';
 import type { Column, TableSchema } from '#schemas/schema';
 import { TRADE } from '#schemas/trade';
 import { nodeDisk } from '#src/base/node-disk';
+import { BronzeEncoder } from '#src/lake/bronze-encoder';
 import { CandleEncoder } from '#src/lake/candle-encoder';
 import { DeadLetterEncoder } from '#src/lake/dead-letter-encoder';
 import { type FileMetrics, fileMetrics } from '#src/lake/file-metrics';
@@ -19,6 +21,7 @@ import { TradeEncoder } from '#src/lake/trade-encoder';
 import { candleRecords, candles } from '#tests/lake/candle-rows';
 import { query } from '#tests/lake/duckdb';
 import { INSTRUMENTS, MIDNIGHT_US, trade, tradesJob } from '#tests/lake/trade-rows';
+import { appendFrame, frameOf, openWriter } from '#tests/support/log-fixtures';
 
 const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
 test.after(() => rmSync(lakeDir, { recursive: true }));
@@ -181,6 +184,18 @@ test('metrics of dead letter files are what DuckDB counts; raw records have no b
   assert.ok(file !== undefined);
   assert.deepEqual(bounded(file), [2, 3, 4, 5, 6, 7, 8]);
   await assertMetrics(DEAD_LETTER, join(lakeDir, file.path), file.metrics);
+});
+
+test('metrics of bronze files are what DuckDB counts; raw frames have no bounds', async () => {
+  const dir = join(lakeDir, 'log');
+  const writer = openWriter(sink.disk, { dir });
+  for (let i = 0; i < 50; i++) appendFrame(writer, frameOf(i));
+  await writer.close();
+  const job = { kind: 'bronze', exchange: 'KRAKEN', dir, fromSequence: 3, toSequence: 41 } as const;
+  const [file] = new BronzeEncoder(sink).run({ ...job, name: 'bronze' });
+  assert.ok(file !== undefined);
+  assert.deepEqual(bounded(file), [1, 2, 3, 4, 6]);
+  await assertMetrics(BRONZE, join(lakeDir, file.path), file.metrics);
 });
 
 /** DuckDB as the writer: several row groups, nulls, negative numbers, every kind of text. */
