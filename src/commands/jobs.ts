@@ -5,13 +5,14 @@
 import { type Clock, systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
 import { configOf } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { openState } from '#src/commands/open-state';
 import { loadInstruments } from '#src/config/instruments';
 import type { Config } from '#src/config/schema';
 import { isJobName, JOBS, type JobName } from '#src/maintenance/job-names';
 import { scheduleOf } from '#src/maintenance/schedule';
 import type { OutputColumn, OutputRow } from '#src/output/rows';
+import { printRows } from '#src/output/standard-output';
 import { isoMicros } from '#src/output/text';
 import type { JobRun } from '#src/state/job-run';
 import { openDataDirectory } from '#src/supervision/data-directory';
@@ -69,10 +70,10 @@ async function list(args: Arguments): Promise<void> {
     what: JOBS.find((job) => job.name === name)?.doc ?? null,
   }));
   const format = args.values.json === true ? 'jsonl' : 'table';
-  printRows(format, SCHEDULE, rows);
+  await printRows(format, SCHEDULE, rows);
   if (runs.length > 0) {
     if (format === 'table') process.stdout.write('\n');
-    printRows(format, HISTORY, runs.map(historyRow));
+    await printRows(format, HISTORY, runs.map(historyRow));
   }
   await close();
 }
@@ -80,7 +81,7 @@ async function list(args: Arguments): Promise<void> {
 async function runNow(args: Arguments, name: JobName): Promise<void> {
   const finished = await runOffline(configOf(args), systemClock(), name);
   const format = args.values.json === true ? 'jsonl' : 'table';
-  printRows(format, HISTORY, [historyRow(finished)]);
+  await printRows(format, HISTORY, [historyRow(finished)]);
   if (finished.outcome === 'failed') {
     throw new UserError(EXIT.data, `The job ${name} failed: ${finished.detail}`);
   }

@@ -15,8 +15,6 @@ import { EXIT, type ExitCode, UserError } from '#src/base/errors';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
-import type { Maintenance } from '#src/maintenance/maintenance';
-import { UpkeepQueue } from '#src/maintenance/upkeep-queue';
 import type { GatewayControl, IngestControl, Stoppable } from '#src/runtime/control';
 import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
@@ -28,7 +26,6 @@ import { type DataDirectory, syncBronze } from '#src/supervision/data-directory'
 import { commitSteps } from '#src/supervision/epoch-commit';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
-import { maintenanceOf } from '#src/supervision/maintenance-of';
 import {
   groupShape,
   type Log,
@@ -36,6 +33,7 @@ import {
   validationShardOf,
 } from '#src/supervision/processing-group';
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
+import { ScheduledMaintenance } from '#src/supervision/scheduled-maintenance';
 import {
   type ActorStatus,
   actorStatus,
@@ -74,8 +72,7 @@ export class SupervisorTree {
   readonly #ingest: readonly Child<IngestControl>[];
   readonly #gateway: Child<GatewayControl>;
   readonly #heartbeats: HeartbeatWatch;
-  readonly #upkeep = new UpkeepQueue();
-  readonly #maintenance: Maintenance;
+  readonly #maintenance: ScheduledMaintenance;
 
   #group: ProcessingGroup | undefined;
   /** The generation being ended; until the next one is made it is the group. */
@@ -85,7 +82,6 @@ export class SupervisorTree {
   #recentGroupRestarts: readonly number[] = [];
   #epochDueMs = 0;
   #rowsAtEpoch = 0;
-  #maintenanceDueMs = 0;
   #ticker: NodeJS.Timeout | undefined;
   #reporting = false;
   #starting: Promise<unknown> = Promise.resolve();
@@ -107,11 +103,9 @@ export class SupervisorTree {
     );
     this.#doorbells = allocateDoorbells(shape);
     this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
-    this.#maintenance = maintenanceOf({
+    this.#maintenance = new ScheduledMaintenance({
       ...options,
       worker: options.maintenanceWorker,
-      isAlone: false,
-      commit: (change) => this.#upkeep.offer(change),
       isInFlight: (path) => path.includes(`/${options.runName}-`),
     });
     const giveUp = (failure: Failure): void => this.#giveUp(failure);
@@ -146,7 +140,6 @@ export class SupervisorTree {
     await this.#gateway.start();
     if (this.#stopping) return undefined;
     this.#scheduleEpoch();
-    this.#scheduleMaintenance();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     const port = await (this.#gateway.thread as ActorThread<GatewayControl>).control.port();
     return { port };
@@ -174,8 +167,7 @@ export class SupervisorTree {
         log('warn', 'stopped without a last epoch', { reason: messageOf(error) });
       }
     }
-    this.#upkeep.abandon('the server stopped');
-    await this.#maintenance.suspend();
+    await this.#maintenance.suspend('the server stopped');
     await this.#gateway.stop(timeoutMs);
     await group?.stop();
   }
@@ -241,7 +233,7 @@ export class SupervisorTree {
       log,
       epochSteps: {
         syncBronze: (progress) => syncBronze(data, this.#heads, progress),
-        ...commitSteps(data, clock, this.#upkeep),
+        ...commitSteps(data, clock, this.#maintenance.queue),
       },
     });
     this.#group = group;
@@ -282,8 +274,8 @@ export class SupervisorTree {
 
   async #restartGroup(failed: ProcessingGroup): Promise<void> {
     await failed.kill();
-    this.#upkeep.abandon('the processing group restarted');
-    await this.#maintenance.suspend(); // recovery deletes what it has staged
+    // Recovery deletes what a job has staged.
+    await this.#maintenance.suspend('the processing group restarted');
     await this.#options.data.recover();
     const group = this.#startGroup();
     if (!this.#stopping) this.#maintenance.resume();
@@ -294,7 +286,7 @@ export class SupervisorTree {
   #tick(): void {
     this.#terminateHung();
     this.#runEpochIfDue();
-    this.#maintainIfDue();
+    this.#maintenance.tick();
     void this.#report();
   }
 
@@ -337,17 +329,6 @@ export class SupervisorTree {
       (epoch) => log('info', 'epoch committed', { epoch }),
       (error: unknown) => this.#epochFailed(group, error),
     );
-  }
-
-  #maintainIfDue(): void {
-    if (this.#options.clock.monotonicMs() < this.#maintenanceDueMs) return;
-    this.#scheduleMaintenance();
-    this.#maintenance.tick();
-  }
-
-  #scheduleMaintenance(): void {
-    const { clock, config } = this.#options;
-    this.#maintenanceDueMs = clock.monotonicMs() + config.maintenance.check_interval_ms;
   }
 
   #epochFailed(group: ProcessingGroup, error: unknown): void {
