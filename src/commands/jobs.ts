@@ -134,6 +134,7 @@ function historyRow(run: JobRun): OutputRow {
 export const jobsCommand = defineCommand({
   summary: 'the schedule and history of maintenance, and one job now',
   usage: 'bullion jobs [run NAME]',
+  wordsMax: 2,
   options: [],
   run,
 });
