@@ -70,15 +70,15 @@ export class TradeEncoder {
     const parts = groups.flatMap(({ hour, first, count }) =>
       split(count).map((part) => ({ hour, first: first + part.first, count: part.count })),
     );
-    return parts.map(({ hour, first, count }, k) =>
-      stageFile(this.#sink, {
-        table: job.table,
+    return parts.flatMap(({ hour, first, count }, k) => {
+      const file = {
         partition: hourPartition(hour),
         name: parts.length === 1 ? job.name : `${job.name}-${k}`,
         rows: count,
         bytes: this.#encode(batch, order.subarray(first, first + count), hour),
-      }),
-    );
+      };
+      return job.tables.map((table) => stageFile(this.#sink, { table, ...file }));
+    });
   }
 
   #encode(batch: TradeBatch, order: Int32Array, hour: number): Uint8Array {
