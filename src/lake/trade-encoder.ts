@@ -3,7 +3,7 @@
  * ROWS_PER_FILE_MAX rows. Every row of the batch is stored: what is a duplicate is for the caller to
  * leave out.
  *
- * The encodings were chosen by measuring (bench/parquet.bench.ts): sorted by symbol and time, ids,
+ * The encodings were chosen by measuring (bench/encode.bench.ts): sorted by symbol and time, ids,
  * times and sequences are small steps (DELTA_BINARY_PACKED), neighbouring ids share all but their
  * last characters (DELTA_BYTE_ARRAY), and the rest repeats (dictionary).
  */
