@@ -18,10 +18,16 @@ import { validationDoorbell } from '#src/runtime/group-memory';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { IngestSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
+import { resumePoint } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
 import { IngestActor } from './ingest.js';
 
 const HEARTBEAT_MS = 250;
+/**
+ * Gaps that came to light within the hour before the last epoch are fetched again at a start: its
+ * backfill may have been cut short. What the exchange has lost costs an hour of pages, once a start.
+ */
+const RECENT_GAP_US = 3_600_000_000;
 
 export async function start(
   spec: IngestSpec,
@@ -36,7 +42,7 @@ export async function start(
     if (packed === undefined) continue;
     const set = IntervalSet.unpack(packed);
     if (set.intervalCount === 0) continue;
-    resume[instrument.nativeSymbol] = { tradeId: set.largestId, timeUs: set.eventTimeMaxUs };
+    resume[instrument.nativeSymbol] = resumePoint(set, RECENT_GAP_US);
   }
   await store.close();
 

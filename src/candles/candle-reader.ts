@@ -14,6 +14,7 @@ import {
   WORD,
   windowEndAt,
 } from '#src/candles/record';
+import { vwap } from '#src/candles/vwap';
 
 export class CandleReader {
   readonly #words: Int32Array;
@@ -104,8 +105,7 @@ export class CandleReader {
 
   /** quote volume / volume, x 10^8, rounded half up. */
   get vwap(): bigint {
-    const volume = this.volume;
-    return (2n * this.quoteVolume + volume) / (2n * volume);
+    return vwap(this.quoteVolume, this.volume);
   }
 
   /** Trades that arrived after the window of timeframe `timeframe` around them had closed. */

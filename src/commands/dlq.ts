@@ -8,7 +8,13 @@
 import { DEAD_LETTERS } from '#schemas/dead-letter';
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { EXIT, UserError } from '#src/base/errors';
-import { configOf, countArgument, formatArgument, optionalExchange } from '#src/commands/arguments';
+import {
+  configOf,
+  countArgument,
+  formatArgument,
+  optionalExchange,
+  textArgument,
+} from '#src/commands/arguments';
 import { type Arguments, defineCommand, printFigures, printRows } from '#src/commands/command';
 import { figuresOf, subtractFigures } from '#src/commands/figures';
 import { fileReader } from '#src/commands/file-reader';
@@ -47,7 +53,7 @@ async function run(args: Arguments): Promise<void> {
 async function list(args: Arguments): Promise<void> {
   const format = formatArgument(args);
   const exchange = optionalExchange(args);
-  const reason = args.values.reason as string | undefined;
+  const reason = textArgument(args, 'reason');
   const limit = countArgument(args, 'limit');
   const { store, paths, close } = await openState(configOf(args));
   function* rows(): Generator<OutputRow> {
@@ -100,7 +106,7 @@ async function show(args: Arguments): Promise<void> {
 async function replay(args: Arguments): Promise<void> {
   const config = configOf(args);
   const only = optionalExchange(args);
-  const reason = args.values.reason as string | undefined;
+  const reason = textArgument(args, 'reason');
   const totals = { judged: 0, replayed: 0, trades: 0, duplicates: 0, dead_letters: 0 };
   for (const exchange of EXCHANGES) {
     if (only !== undefined && exchange !== only) continue;

@@ -5,11 +5,12 @@
  * and their candles are final at once. Importing the same file again adds only duplicates.
  */
 import type { Exchange } from '#schemas/exchange';
-import { configOf, exchangeArgument } from '#src/commands/arguments';
+import { configOf, exchangeArgument, textArgument } from '#src/commands/arguments';
 import { type Arguments, defineCommand, printFigures } from '#src/commands/command';
 import { type Figures, figuresOf, subtractFigures } from '#src/commands/figures';
 import { withOfflineRun } from '#src/commands/offline';
 import { type Progress, progressBar } from '#src/commands/progress-bar';
+import { loadInstruments } from '#src/config/instruments';
 import type { RefusedLine } from '#src/import/import-batch';
 import {
   IMPORT_FORMATS,
@@ -38,7 +39,15 @@ function requestOf(args: Arguments): Request {
     throw args.wrong(`--format ${format} is Binance's, not ${exchange}'s`);
   }
   if (args.positionals.length === 0) throw args.wrong('no files are named');
-  const symbol = args.values.symbol as string | undefined;
+  const symbol = textArgument(args, 'symbol');
+  if (symbol !== undefined) {
+    const known = loadInstruments({ cwd: process.cwd() })
+      .filter((instrument) => instrument.exchange === exchange)
+      .map(({ nativeSymbol }) => nativeSymbol);
+    if (!known.includes(symbol)) {
+      throw args.wrong(`--symbol ${symbol} is not in configs/instruments.yaml for ${exchange}`);
+    }
+  }
   return { exchange, format, symbol, files: args.positionals };
 }
 
@@ -123,6 +132,11 @@ async function run(args: Arguments): Promise<void> {
     },
   );
   printFigures(args, { ...figures });
+  if (figures.dead_letters > 0) {
+    process.stderr.write(
+      `bullion: ${figures.dead_letters} records are no valid trades; bullion dlq list shows them with their reasons\n`,
+    );
+  }
 }
 
 export const importCommand = defineCommand({

@@ -7,6 +7,7 @@ import {
   countArgument,
   formatArgument,
   optionalExchange,
+  textArgument,
   timeArgument,
 } from '#src/commands/arguments';
 import { type Arguments, defineCommand, printRows } from '#src/commands/command';
@@ -35,7 +36,7 @@ const COLUMNS = [
 
 async function run(args: Arguments): Promise<void> {
   const exchange = optionalExchange(args);
-  const symbol = args.values.symbol as string | undefined;
+  const symbol = textArgument(args, 'symbol');
   const startUs = timeArgument(args, 'start');
   const endUs = timeArgument(args, 'end');
   const limit = countArgument(args, 'limit');

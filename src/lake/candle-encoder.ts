@@ -20,6 +20,7 @@ import {
   WORD,
   windowEndAt,
 } from '#src/candles/record';
+import { vwap } from '#src/candles/vwap';
 import {
   booleansData,
   fixedData,
@@ -159,12 +160,6 @@ export class CandleEncoder {
       is_complete: flag(FLAG_COMPLETE),
     };
   }
-}
-
-/** quote_volume (scale 16) / volume (scale 8), at scale 8, rounded half up. */
-export function vwap(quoteVolume: bigint, volume: bigint): bigint {
-  assert(volume > 0n, `a candle of volume ${volume}`);
-  return (2n * quoteVolume + volume) / (2n * volume);
 }
 
 function startAt(words: Int32Array, at: number): number {

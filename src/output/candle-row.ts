@@ -3,10 +3,11 @@
  * The API, the command line and exports all show candles through this one row.
  */
 import type { Exchange } from '#schemas/exchange';
-import { TIMEFRAME_US } from '#schemas/timeframe';
+import { formatScaled } from '#src/base/decimal';
 import { assert } from '#src/base/errors';
-import { CANDLE_BYTES, FLAG_COMPLETE, FLAG_FINAL, WORD } from '#src/candles/record';
-import { decimalText, isoSeconds } from '#src/output/text';
+import { CandleReader } from '#src/candles/candle-reader';
+import { CANDLE_BYTES, recordWords } from '#src/candles/record';
+import { isoSeconds } from '#src/output/text';
 
 /** A type, not an interface, so that a row is also a plain record of named values. */
 export type CandleRow = {
@@ -34,30 +35,17 @@ export type CandleRow = {
 /** One record: CANDLE_BYTES bytes, at any alignment, in shared memory or not. */
 export type CandleRecord = Uint8Array;
 
-/** quote_volume / volume rounded half up to 8 decimals; both are positive in a candle. */
-export function vwapE8(quoteVolumeE16: bigint, volumeE8: bigint): bigint {
-  return (2n * quoteVolumeE16 + volumeE8) / (2n * volumeE8);
-}
-
-function view(record: CandleRecord): DataView {
+function readerOf(record: CandleRecord): CandleReader {
   assert(
     record.byteLength === CANDLE_BYTES,
     `a candle record of ${record.byteLength} bytes, not ${CANDLE_BYTES}`,
   );
-  return new DataView(record.buffer, record.byteOffset, CANDLE_BYTES);
-}
-
-function int64(at: DataView, word: number): bigint {
-  return at.getBigInt64(4 * word, true);
-}
-
-function int128(at: DataView, word: number): bigint {
-  return (at.getBigInt64(4 * word + 8, true) << 64n) | at.getBigUint64(4 * word, true);
+  return new CandleReader(recordWords(record));
 }
 
 /** Start of the record's window, us since the epoch. */
 export function windowStartOf(record: CandleRecord): number {
-  return Number(int64(view(record), WORD.windowStart));
+  return readerOf(record).windowStartUs;
 }
 
 export interface CandleName {
@@ -66,34 +54,24 @@ export interface CandleName {
 }
 
 export function candleRow(record: CandleRecord, { symbol, exchange }: CandleName): CandleRow {
-  const at = view(record);
-  const price = (word: number): string => decimalText(int64(at, word), 8);
-  const integer = (word: number): number => Number(int64(at, word));
-  const timeframe = at.getUint8(4 * WORD.timeframeAndFlags);
-  const flags = at.getUint8(4 * WORD.timeframeAndFlags + 1);
-  const lengthUs = TIMEFRAME_US[timeframe];
-  assert(lengthUs !== undefined, `a candle record with timeframe index ${timeframe}`);
-  const startUs = integer(WORD.windowStart);
-  const volume = int128(at, WORD.volume);
-  const quoteVolume = int128(at, WORD.quoteVolume);
-  assert(volume > 0n, `a candle record of ${symbol} at ${startUs} with volume ${volume}`);
+  const candle = readerOf(record);
   return {
     symbol,
     exchange,
-    window_start: isoSeconds(startUs),
-    window_end: isoSeconds(startUs + lengthUs),
-    open: price(WORD.openPrice),
-    high: price(WORD.highPrice),
-    low: price(WORD.lowPrice),
-    close: price(WORD.closePrice),
-    volume: decimalText(volume, 8),
-    trade_count: integer(WORD.tradeCount),
-    vwap: decimalText(vwapE8(quoteVolume, volume), 8),
-    quote_volume: decimalText(quoteVolume, 16),
-    first_trade_id: integer(WORD.firstTradeId),
-    last_trade_id: integer(WORD.lastTradeId),
-    revision: 1 + at.getUint32(4 * (WORD.late + timeframe), true),
-    is_final: (flags & FLAG_FINAL) !== 0,
-    is_complete: (flags & FLAG_COMPLETE) !== 0,
+    window_start: isoSeconds(candle.windowStartUs),
+    window_end: isoSeconds(candle.windowEndUs),
+    open: formatScaled(candle.openPrice, 8),
+    high: formatScaled(candle.highPrice, 8),
+    low: formatScaled(candle.lowPrice, 8),
+    close: formatScaled(candle.closePrice, 8),
+    volume: formatScaled(candle.volume, 8),
+    trade_count: candle.tradeCount,
+    vwap: formatScaled(candle.vwap, 8),
+    quote_volume: formatScaled(candle.quoteVolume, 16),
+    first_trade_id: candle.firstTradeId,
+    last_trade_id: candle.lastTradeId,
+    revision: candle.revision,
+    is_final: candle.isFinal,
+    is_complete: candle.isComplete,
   };
 }

@@ -1,14 +1,5 @@
-/** Numbers and times as exact text. */
+/** Times as exact text. */
 import { assert } from '#src/base/errors';
-
-/** `decimalText(123456789n, 8)` is `1.23456789`: always all `scale` decimals, never an exponent. */
-export function decimalText(unscaled: bigint, scale: number): string {
-  const negative = unscaled < 0n;
-  const digits = (negative ? -unscaled : unscaled).toString().padStart(scale + 1, '0');
-  const split = digits.length - scale;
-  const text = scale === 0 ? digits : `${digits.slice(0, split)}.${digits.slice(split)}`;
-  return negative ? `-${text}` : text;
-}
 
 /** `2025-03-04T00:00:00Z`, for times that are whole seconds, as window bounds are. */
 export function isoSeconds(timeUs: number): string {

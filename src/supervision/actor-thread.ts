@@ -19,7 +19,7 @@ export interface Ended {
   readonly failure: Failure | undefined;
 }
 
-/** A thread that has not come up within this time is given up. */
+/** A thread that has not come up within this time is ended. */
 const START_MS_MAX = 30_000;
 
 export class ActorThread<C extends Stoppable> {
@@ -81,7 +81,14 @@ export class ActorThread<C extends Stoppable> {
         resolve({ asked: this.#asked, failure: this.#failure });
       });
     });
-    this.ready = startedInTime(this.id, isUp, this.ended);
+    const late = setTimeout(
+      () => void this.terminate(`did not start within ${START_MS_MAX / 1000} s`),
+      START_MS_MAX,
+    );
+    const gone = this.ended.then(({ failure }) => {
+      throw new Error(`${this.id} ended while starting: ${failure?.message ?? 'stopped'}`);
+    });
+    this.ready = Promise.race([isUp, gone]).finally(() => clearTimeout(late));
   }
 
   get state(): 'starting' | 'running' | 'stopped' {
@@ -118,23 +125,5 @@ export class ActorThread<C extends Stoppable> {
     else this.#failure ??= { message: reason, stack: '', exitCode: undefined };
     await this.#worker.terminate();
     await this.ended;
-  }
-}
-
-async function startedInTime(id: string, up: Promise<void>, ended: Promise<Ended>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`${id} did not start within ${START_MS_MAX / 1000} s`)),
-      START_MS_MAX,
-    );
-  });
-  const gone = ended.then(({ failure }) => {
-    throw new Error(`${id} ended while starting: ${failure?.message ?? 'stopped'}`);
-  });
-  try {
-    await Promise.race([up, gone, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

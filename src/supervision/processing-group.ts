@@ -10,14 +10,16 @@ import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { UserError } from '#src/base/errors';
 import type { Config } from '#src/config/schema';
+import type { LakeJob } from '#src/lake/job';
 import { LakePool } from '#src/lake/pool';
+import type { StagedFile } from '#src/lake/staged-file';
 import type { CandlesControl, Stoppable, ValidationControl } from '#src/runtime/control';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import { allocateGroupMemory, type GroupShape } from '#src/runtime/group-memory';
 import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { StateStore } from '#src/state/store';
-import { ActorThread, type Ended } from '#src/supervision/actor-thread';
+import { ActorThread } from '#src/supervision/actor-thread';
 import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
 
@@ -74,6 +76,7 @@ export class ProcessingGroup {
 
   readonly #options: GroupOptions;
   readonly #pool: LakePool;
+  #fail: (failure: Failure) => void = () => {};
   #stopping = false;
 
   constructor(options: GroupOptions) {
@@ -99,7 +102,7 @@ export class ProcessingGroup {
       filePrefix: `${options.runName}-${options.generation}-${id}`,
     });
     const line = {
-      lake: this.#pool.run.bind(this.#pool),
+      lake: (job: LakeJob) => this.#runLakeJob(job),
       report: (report: Parameters<EpochCoordinator['report']>[0]) => this.epochs.report(report),
       log: options.log,
     };
@@ -131,7 +134,12 @@ export class ProcessingGroup {
       last.epoch,
       last.gold,
     );
-    this.failed = this.#firstFailure();
+    this.failed = new Promise((resolve) => {
+      this.#fail = (failure) => {
+        if (!this.#stopping) resolve(failure);
+      };
+    });
+    for (const member of this.members) void this.#watch(member);
   }
 
   get members(): readonly ActorThread<Stoppable>[] {
@@ -173,20 +181,24 @@ export class ProcessingGroup {
     await this.#pool.destroy();
   }
 
-  async #firstFailure(): Promise<Failure> {
-    const endings = this.members.map(async (member): Promise<Ended> => {
-      await member.ready.catch(() => {}); // its failure is told by `ended`
-      return member.ended;
-    });
-    const failure = (id: string, ended: Ended): Failure | undefined =>
-      ended.failure && { ...ended.failure, message: `${id}: ${ended.failure.message}` };
-    return new Promise((resolve) => {
-      for (const [i, ending] of endings.entries()) {
-        void ending.then((ended) => {
-          const reason = failure((this.members[i] as ActorThread<Stoppable>).id, ended);
-          if (reason !== undefined && !this.#stopping) resolve(reason);
-        });
+  async #watch(member: ActorThread<Stoppable>): Promise<void> {
+    await member.ready.catch(() => {}); // its failure is told by `ended`
+    const { failure } = await member.ended;
+    if (failure !== undefined) {
+      this.#fail({ ...failure, message: `${member.id}: ${failure.message}` });
+    }
+  }
+
+  /** What only a person can mend is told from here: an error loses its exit code between threads. */
+  async #runLakeJob(job: LakeJob): Promise<readonly StagedFile[]> {
+    try {
+      return await this.#pool.run(job);
+    } catch (error) {
+      if (error instanceof UserError) {
+        const { message, stack = '', exitCode } = error;
+        this.#fail({ message, stack, exitCode });
       }
-    });
+      throw error;
+    }
   }
 }

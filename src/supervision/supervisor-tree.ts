@@ -15,7 +15,7 @@ import { EXIT, type ExitCode, UserError } from '#src/base/errors';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
-import type { GatewayControl, IngestControl, IngestStatus, Stoppable } from '#src/runtime/control';
+import type { GatewayControl, IngestControl, Stoppable } from '#src/runtime/control';
 import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
@@ -26,17 +26,24 @@ import { type DataDirectory, publishEpoch, syncBronze } from '#src/supervision/d
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
 import {
-  type GroupProgress,
   groupShape,
   type Log,
   ProcessingGroup,
   validationShardOf,
 } from '#src/supervision/processing-group';
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
+import {
+  type ActorStatus,
+  actorStatus,
+  epochStatus,
+  exchangeStatus,
+} from '#src/supervision/status';
 
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
 const DRAIN_MS_MAX = 4_000;
+/** An actor that does not answer within this time is left out of the status. */
+const ANSWER_MS_MAX = 1_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -64,13 +71,17 @@ export class SupervisorTree {
   readonly #heartbeats: HeartbeatWatch;
 
   #group: ProcessingGroup | undefined;
+  /** The generation being ended; until the next one is made it is the group. */
+  #failed: ProcessingGroup | undefined;
   #generation = 0;
   #groupRestarts = 0;
   #recentGroupRestarts: readonly number[] = [];
   #epochDueMs = 0;
   #rowsAtEpoch = 0;
   #ticker: NodeJS.Timeout | undefined;
-  #tellingStatus = false;
+  #reporting = false;
+  /** The restart of the processing group under way. */
+  #restarting: Promise<void> = Promise.resolve();
   #stopping = false;
   #gaveUp = false;
 
@@ -106,7 +117,7 @@ export class SupervisorTree {
 
   /** Resolves when every actor is up, with the port the gateway listens on. */
   async start(): Promise<{ port: number }> {
-    await this.#startGroup();
+    await this.#startGroup().ready();
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
     await this.#gateway.start();
     this.#scheduleEpoch();
@@ -122,12 +133,14 @@ export class SupervisorTree {
     const { config, clock, log } = this.#options;
     const timeoutMs = config.supervision.stop_timeout_ms / 4;
     await Promise.all(this.#ingest.map((ingest) => ingest.stop(timeoutMs)));
+    await this.#restarting;
     const group = this.#group;
     if (group !== undefined) {
+      const failed = group.failed.then(({ message }) => {
+        throw new Error(message);
+      });
       try {
-        await this.#drain(group, clock.monotonicMs() + DRAIN_MS_MAX);
-        while (group.epochs.running) await pause(10);
-        await group.epochs.run();
+        await Promise.race([this.#lastEpoch(group, clock.monotonicMs() + DRAIN_MS_MAX), failed]);
       } catch (error) {
         // The epoch before this one stands; the frames behind it are in bronze for the next start.
         log('warn', 'stopped without a last epoch', { reason: messageOf(error) });
@@ -138,77 +151,46 @@ export class SupervisorTree {
   }
 
   async status(): Promise<SystemStatus> {
-    const { data, clock } = this.#options;
-    const nowUs = clock.nowUs();
-    const epoch = data.store.epoch();
-    const positions = await this.#group?.progress().catch(() => undefined);
-    const exchanges = await Promise.all(
-      this.#options.exchanges.map((exchange, i) =>
-        this.#exchangeStatus(exchange, this.#ingest[i] as Child<IngestControl>, positions, nowUs),
-      ),
+    const { data, clock, exchanges } = this.#options;
+    const progress = await answered(this.#group?.progress());
+    const ingest = await Promise.all(
+      this.#ingest.map(({ thread }) => answered(thread?.answer(thread.control.status()))),
     );
-    const actors = [
-      ...this.#ingest.map((child) => this.#actorStatus(child.id, child.thread, child.restarts)),
-      ...(this.#group?.members ?? []).map((member) =>
-        this.#actorStatus(member.id, member, this.#groupRestarts),
-      ),
-      this.#actorStatus('gateway', this.#gateway.thread, this.#gateway.restarts),
-    ];
-    const last_epoch =
-      epoch.epoch === 0
-        ? null
-        : {
-            number: epoch.epoch,
-            committed_at: new Date(epoch.committedUs / 1000).toISOString(),
-            age_ms: Math.max(0, Math.round((nowUs - epoch.committedUs) / 1000)),
-          };
-    return { exchanges, actors, last_epoch };
-  }
-
-  async #exchangeStatus(
-    exchange: Exchange,
-    { thread }: Child<IngestControl>,
-    judged: GroupProgress | undefined,
-    nowUs: number,
-  ): Promise<SystemStatus['exchanges'][number]> {
-    const ingest = await thread?.answer(thread.control.status()).catch(() => undefined);
-    const lanes = ingest?.connections ?? [];
-    const live = lanes.filter(({ state }) => state === 'live' || state === 'rotating').length;
-    const ages = lanes.map(({ lastFrameAgeMs }) => lastFrameAgeMs).filter((age) => age >= 0);
-    const head = new LogHead(this.#heads.get(exchange) as SharedArrayBuffer, 0);
-    head.refresh();
-    const position = judged?.positions.get(exchange);
-    const lagFrames = Math.max(0, head.nextSequence - (position?.nextSequence ?? 0));
-    const lagUs = lagFrames === 0 ? 0 : nowUs - (position?.watermarkUs ?? nowUs);
+    const nowUs = clock.nowUs();
     return {
-      exchange,
-      state: stateOf(ingest, live),
-      connections: live,
-      last_frame_age_ms: ages.length === 0 ? null : Math.round(Math.min(...ages)),
-      lag_frames: lagFrames,
-      lag_ms: Math.max(0, Math.round(lagUs / 1000)),
+      exchanges: exchanges.map((exchange, i) => {
+        const judged = progress?.positions.get(exchange);
+        return exchangeStatus(exchange, ingest[i], this.#logEnd(exchange), judged, nowUs);
+      }),
+      actors: [
+        ...this.#ingest.map((child) => this.#actorStatus(child.id, child.thread, child.restarts)),
+        ...(this.#group?.members ?? []).map((member) =>
+          this.#actorStatus(member.id, member, this.#groupRestarts),
+        ),
+        this.#actorStatus('gateway', this.#gateway.thread, this.#gateway.restarts),
+      ],
+      last_epoch: epochStatus(data.store.epoch(), nowUs),
     };
   }
 
   #actorStatus(
-    actor: string,
+    id: string,
     thread: ActorThread<Stoppable> | undefined,
     restarts: number,
-  ): SystemStatus['actors'][number] {
-    return {
-      actor,
-      state: thread === undefined ? 'stopped' : thread.state,
-      cores: [...(this.#options.layout.coresOf.get(actor) ?? [])],
-      heartbeat_age_ms:
-        thread === undefined
-          ? 0
-          : Math.round(this.#heartbeats.ageMs(thread, this.#options.clock.monotonicMs())),
-      restarts,
-      counters: thread?.counters.all() ?? {},
-    };
+  ): ActorStatus {
+    const { layout, clock } = this.#options;
+    const ageMs = thread === undefined ? 0 : this.#heartbeats.ageMs(thread, clock.monotonicMs());
+    return actorStatus(id, thread, layout.coresOf.get(id) ?? [], ageMs, restarts);
   }
 
-  async #startGroup(): Promise<void> {
+  /** Sequence after the newest frame of an exchange's log. */
+  #logEnd(exchange: Exchange): number {
+    const head = new LogHead(this.#heads.get(exchange) as SharedArrayBuffer, 0);
+    head.refresh();
+    return head.nextSequence;
+  }
+
+  #startGroup(): ProcessingGroup {
     const { config, data, layout, clock, runName, entry, lakeWorker, log } = this.#options;
     const group = new ProcessingGroup({
       config,
@@ -235,15 +217,25 @@ export class SupervisorTree {
     this.#group = group;
     this.#generation++;
     void group.failed.then((failure) => this.#groupFailed(group, failure));
-    await group.ready();
+    return group;
   }
 
-  async #groupFailed(group: ProcessingGroup, failure: Failure): Promise<void> {
-    if (this.#stopping || this.#gaveUp || group !== this.#group) return;
-    const { clock, log, data } = this.#options;
+  /** The first thing that fails in a generation ends it; what fails with it changes nothing. */
+  #groupFailed(group: ProcessingGroup, failure: Failure): void {
+    if (this.#stopping || this.#gaveUp || group !== this.#group || group === this.#failed) return;
+    this.#failed = group;
+    const { clock, log } = this.#options;
+    if (failure.exitCode !== undefined) {
+      this.#giveUp(failure); // a person has to mend it; restarting cannot
+      return;
+    }
     const recent = addRestart(this.#recentGroupRestarts, clock.monotonicMs(), this.#intensity);
-    if (failure.exitCode !== undefined || recent === undefined) {
-      this.#giveUp(failure);
+    if (recent === undefined) {
+      const { restartsMax, periodMs } = this.#intensity;
+      this.#giveUp({
+        ...failure,
+        message: `the processing group failed more than ${restartsMax} times in ${periodMs / 1000} s, last with: ${failure.message}`,
+      });
       return;
     }
     this.#recentGroupRestarts = recent;
@@ -253,33 +245,35 @@ export class SupervisorTree {
       epoch: group.epochs.last,
       restarts: this.#groupRestarts,
     });
-    try {
-      await group.kill();
-      await data.recover();
-      await this.#startGroup();
-      this.#scheduleEpoch();
-    } catch (error) {
-      // A generation that fails while starting comes back here through its own `failed`.
-      if (error instanceof UserError)
-        this.#giveUp({ ...failureOf(error), exitCode: error.exitCode });
-    }
+    this.#restarting = this.#restartGroup(group).catch((error: unknown) =>
+      this.#giveUp(failureOf(error)),
+    );
+  }
+
+  async #restartGroup(failed: ProcessingGroup): Promise<void> {
+    await failed.kill();
+    await this.#options.data.recover();
+    const group = this.#startGroup();
+    this.#scheduleEpoch();
+    await group.ready().catch(() => {}); // comes back through its own `failed`
   }
 
   #tick(): void {
-    // Watching never waits for an answer: a hung actor gives none.
     this.#terminateHung();
     this.#runEpochIfDue();
-    if (!this.#tellingStatus) void this.#tellStatus();
+    void this.#report();
   }
 
-  async #tellStatus(): Promise<void> {
-    this.#tellingStatus = true;
+  /** Gives the gateway the newest status; a gateway or an actor that is slow to answer is not asked twice. */
+  async #report(): Promise<void> {
+    if (this.#reporting) return;
+    this.#reporting = true;
     try {
       const status = await this.status();
       const gateway = this.#gateway.thread;
-      await gateway?.answer(gateway.control.status(status)).catch(() => {}); // restarting
+      await answered(gateway?.answer(gateway.control.status(status)));
     } finally {
-      this.#tellingStatus = false;
+      this.#reporting = false;
     }
   }
 
@@ -289,7 +283,7 @@ export class SupervisorTree {
       ...this.#ingest.map((child) => child.thread),
       this.#gateway.thread,
       ...(this.#group?.members ?? []),
-    ].filter((thread) => thread?.state === 'running') as ActorThread<Stoppable>[];
+    ].flatMap((thread) => (thread?.state === 'running' ? [thread] : [])); // a start has its own limit
     for (const hung of this.#heartbeats.look(threads, clock.monotonicMs())) {
       const limit = config.supervision.hang_limit_ms;
       void (hung as ActorThread<Stoppable>).terminate(`no heartbeat for ${limit} ms`);
@@ -298,7 +292,7 @@ export class SupervisorTree {
 
   #runEpochIfDue(): void {
     const group = this.#group;
-    if (group === undefined || group.epochs.running) return;
+    if (group === undefined || group === this.#failed || group.epochs.running) return;
     const { clock, config, log } = this.#options;
     const rows = group.validation.reduce((sum, { counters }) => sum + counters.get('trades'), 0);
     const due = clock.monotonicMs() >= this.#epochDueMs;
@@ -313,7 +307,7 @@ export class SupervisorTree {
 
   #epochFailed(group: ProcessingGroup, error: unknown): void {
     if (this.#stopping || group !== this.#group) return;
-    void this.#groupFailed(group, failureOf(error));
+    this.#groupFailed(group, failureOf(error));
   }
 
   #scheduleEpoch(): void {
@@ -321,19 +315,21 @@ export class SupervisorTree {
     this.#epochDueMs = clock.monotonicMs() + config.epochs.interval_ms;
   }
 
+  async #lastEpoch(group: ProcessingGroup, drainUntilMs: number): Promise<void> {
+    await this.#drain(group, drainUntilMs);
+    while (group.epochs.running) await pause(10);
+    await group.epochs.run();
+  }
+
   /** Waits until the group has judged every frame of the logs, at most until `untilMs`. */
   async #drain(group: ProcessingGroup, untilMs: number): Promise<void> {
-    const targets = [...this.#heads].map(([exchange, memory]) => {
-      const head = new LogHead(memory, 0);
-      head.refresh();
-      return { exchange, next: head.nextSequence };
-    });
+    const ends = this.#options.exchanges.map(
+      (exchange) => [exchange, this.#logEnd(exchange)] as const,
+    );
     while (this.#options.clock.monotonicMs() < untilMs) {
       const { positions } = await group.progress();
-      if (
-        targets.every(({ exchange, next }) => (positions.get(exchange)?.nextSequence ?? 0) >= next)
-      )
-        return;
+      const judged = (exchange: Exchange): number => positions.get(exchange)?.nextSequence ?? 0;
+      if (ends.every(([exchange, end]) => judged(exchange) >= end)) return;
       await pause(10);
     }
   }
@@ -379,24 +375,12 @@ export class SupervisorTree {
   #giveUp(failure: Failure): void {
     if (this.#gaveUp || this.#stopping) return;
     this.#gaveUp = true;
-    if (failure.stack !== '') this.#options.log('error', failure.message, { stack: failure.stack });
+    // What a person has to mend is one sentence; a bug comes with where it happened.
+    if (failure.exitCode === undefined)
+      this.#options.log('error', failure.message, { stack: failure.stack });
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
-}
-
-/** `waiting` until the next attempt, unless the actor itself is down or has stopped taking frames. */
-function stateOf(
-  ingest: IngestStatus | undefined,
-  live: number,
-): SystemStatus['exchanges'][number]['state'] {
-  if (live > 0) return 'connected';
-  if (ingest === undefined) return 'connecting';
-  if (ingest.state === 'running') {
-    const waits = ingest.connections.some(({ state }) => state === 'backing-off');
-    return waits ? 'waiting' : 'connecting';
-  }
-  return ingest.state === 'idle' ? 'connecting' : 'stopped';
 }
 
 function failureOf(error: unknown): Failure {
@@ -407,6 +391,17 @@ function failureOf(error: unknown): Failure {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
+async function answered<T>(call: Promise<T> | undefined): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ANSWER_MS_MAX);
+  });
+  return Promise.race([call, late])
+    .catch(() => undefined)
+    .finally(() => clearTimeout(timer));
 }
 
 function pause(ms: number): Promise<void> {

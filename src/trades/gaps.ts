@@ -47,3 +47,17 @@ export function gapTotals(set: IntervalSet): GapTotals {
   const span = set.largestId - set.lo(0) + 1;
   return { gaps: set.intervalCount - 1, missing: span - set.idsCount };
 }
+
+/**
+ * Where a feed that starts again has to go on from: the trade before the oldest gap that came to
+ * light within `recentUs` of the newest trade, or the newest trade itself. A process that was ended
+ * while it fetched a gap has newer trades behind it; going on from those would leave it open.
+ */
+export function resumePoint(
+  set: IntervalSet,
+  recentUs: number,
+): { readonly tradeId: number; readonly timeUs: number } {
+  let i = set.intervalCount - 1;
+  while (i > 0 && set.loTimeUs(i) >= set.eventTimeMaxUs - recentUs) i--;
+  return { tradeId: set.hi(i), timeUs: set.hiTimeUs(i) };
+}

@@ -4,9 +4,9 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { CANDLE_COLUMNS } from '#src/output/candle-columns';
-import { candleRow, vwapE8, windowStartOf } from '#src/output/candle-row';
+import { candleRow, windowStartOf } from '#src/output/candle-row';
 import { formatRows } from '#src/output/rows';
-import { decimalText, isoSeconds } from '#src/output/text';
+import { isoSeconds } from '#src/output/text';
 import { candleRecord } from '#tests/output/candle-record';
 
 const NAME = { symbol: 'TRXUSDT', exchange: 'BINANCE' } as const;
@@ -112,24 +112,7 @@ describe('candleRow', () => {
   });
 });
 
-it('vwap is the nearest 8-decimal number, the upper one of two equally near', () => {
-  const positive = fc.bigInt({ min: 1n, max: 10n ** 30n });
-  fc.assert(
-    fc.property(positive, positive, (quote, volume) => {
-      // |vwap x volume - quote| <= volume / 2, and a tie goes up.
-      const error = 2n * (vwapE8(quote, volume) * volume - quote);
-      assert.ok(error > -volume && error <= volume, `${quote} / ${volume}`);
-    }),
-  );
-  assert.equal(vwapE8(5n, 2n), 3n);
-  assert.equal(vwapE8(7n, 5n), 1n);
-});
-
-it('decimal text and times', () => {
-  assert.equal(decimalText(0n, 8), '0.00000000');
-  assert.equal(decimalText(-1n, 8), '-0.00000001');
-  assert.equal(decimalText(10n ** 18n, 8), '10000000000.00000000');
-  assert.equal(decimalText(12n, 0), '12');
+it('times', () => {
   assert.equal(isoSeconds(0), '1970-01-01T00:00:00Z');
   assert.throws(() => isoSeconds(1), /not a whole second/);
 });

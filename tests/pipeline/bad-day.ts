@@ -39,7 +39,8 @@ export interface BadDay {
   readonly feeds?: readonly Feed[];
   readonly exchanges?: readonly Exchange[];
   readonly instrumentsPerExchange: number;
-  readonly connections?: number;
+  /** Without it nothing is fetched that the feed left out, so late trades come truly late. */
+  readonly backfill: boolean;
   /** Ids start so much lower than they usually would. */
   readonly firstIdsBack?: number;
 }
@@ -60,7 +61,7 @@ export function badDay(day: BadDay): OfflineSimulation {
     durationUs: day.durationUs,
     ratePerSecond: day.rate,
     faults: EVERY_FAULT,
-    connections: day.connections ?? 2,
-    backfill: true,
+    connections: 2,
+    backfill: day.backfill,
   });
 }

@@ -1,4 +1,7 @@
-/** The product's tables and state against the oracles', row by row and column by column. */
+/**
+ * The product's tables and state against the oracles', row by row and column by column; and an
+ * oracle against what the simulator wrote down before it sent anything.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +9,8 @@ import { candleTable } from '#schemas/candle';
 import { exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
+import type { Feed } from '#src/simulator/frame-format';
+import type { Journal } from '#src/simulator/journal';
 import {
   candleLines,
   deadLetterLines,
@@ -14,7 +19,7 @@ import {
   recordLines,
   tradeLines,
 } from '#tests/pipeline/held-lines';
-import { type OracleCandle, oracleCandles } from '#tests/support/oracle/candles';
+import { decimalText, type OracleCandle, oracleCandles } from '#tests/support/oracle/candles';
 import {
   candleLine,
   deadLetterLine,
@@ -68,6 +73,46 @@ export async function compareAll(held: Held, oracles: readonly Oracle[]): Promis
   return compared;
 }
 
+/** Delivered is gold, undelivered inside is a gap, every bad record is a dead letter. */
+export function compareWithJournal(journal: Journal, feed: Feed, oracle: Oracle): void {
+  const truth = Array.from(journal.trades(feed))
+    .filter(({ sends, served }) => sends > 0 || served)
+    .map(({ symbol, id, timeUs, price, quantity, side }) =>
+      [symbol, id, timeUs, eightDecimals(price), eightDecimals(quantity), side].join('|'),
+    );
+  const gold = oracle.gold.map(({ instrument, id, timeUs, price, quantity, side }) => {
+    const texts = [decimalText(price, 8), decimalText(quantity, 8)];
+    return [instrument.symbol, id, timeUs, ...texts, side].join('|');
+  });
+  sameLines(`${feed}: delivered trades`, gold.sort(), truth.sort());
+
+  const symbolOf = new Map(oracle.gold.map(({ instrument: i }) => [i.nativeSymbol, i.symbol]));
+  const gaps = oracle.gaps();
+  const missing = journal.gaps(feed).map((gap) => {
+    const { nativeSymbol, firstId, lastId, afterUs, beforeUs } = gap;
+    return [symbolOf.get(nativeSymbol), firstId, lastId, afterUs, beforeUs].join('|');
+  });
+  const found = gaps.map((gap) => {
+    const { symbol, fromId, toId, afterUs, beforeUs } = gap;
+    return [symbol, fromId, toId, afterUs, beforeUs].join('|');
+  });
+  sameLines(`${feed}: gaps`, found.sort(), missing.sort());
+  assert.ok(gaps.length > 0, `${feed} has no gap: the test has become too tame`);
+
+  sameLines(
+    `${feed}: dead letters`,
+    oracle.deadLetters.map(({ reason, index, raw }) => `${reason} ${index} ${raw.toString('hex')}`),
+    journal.deadLetters(feed).map(({ reason, recordIndex, bytes }) => {
+      return `${reason} ${recordIndex} ${Buffer.from(bytes!).toString('hex')}`;
+    }),
+  );
+}
+
+function eightDecimals(decimal: string): string {
+  const [whole, fraction = ''] = decimal.split('.');
+  return `${whole}.${fraction.padEnd(8, '0')}`;
+}
+
 /** Positions, watermarks and totals of the last epoch. */
 function compareProgress({ store }: Held, oracles: readonly Oracle[]): void {
   const { progress, gold, epoch, publishedEpoch } = store.epoch();
@@ -95,7 +140,7 @@ function compareProgress({ store }: Held, oracles: readonly Oracle[]): void {
 }
 
 /** The lake folder holds the files the state store names, and no other. */
-function sameFiles({ store, lake }: Held): void {
+export function sameFiles({ store, lake }: Held): void {
   const there = readdirSync(lake, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(lake.length + 1));

@@ -3,61 +3,71 @@
  * through the real threads, and then every row of every table and every record of the state.
  */
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import test, { type TestContext } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { REASONS } from '#schemas/dead-letter';
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
-import { FEED_EXCHANGE } from '#src/simulator/frame-format';
-import type { OfflineSimulation } from '#src/simulator/offline';
+import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
+import { FEED_EXCHANGE, type Feed } from '#src/simulator/frame-format';
+import type { OfflineRun } from '#src/supervision/offline-run';
 import { badDay } from '#tests/pipeline/bad-day';
-import { compareAll, sameLines } from '#tests/pipeline/compare';
-import { imported, recordings, replays } from '#tests/pipeline/later-frames';
+import { compareAll, compareWithJournal } from '#tests/pipeline/compare';
+import { boundaries, edges, imported, recordings, replays } from '#tests/pipeline/later-frames';
 import { appendLog, appendSimulation, newOracle } from '#tests/pipeline/logs';
-import { temporaryDirectory, withPipeline } from '#tests/pipeline/pipeline';
-import { decimalText } from '#tests/support/oracle/candles';
+import {
+  INSTRUMENTS,
+  type Shape,
+  temporaryDirectory,
+  withPipeline,
+} from '#tests/pipeline/pipeline';
+import { type OracleCandle, oracleCandles } from '#tests/support/oracle/candles';
 import type { Oracle } from '#tests/support/oracle/oracle';
 
 const HOUR_US = 3_600_000_000;
-/** Crosses midnight and the end of a month: the 1d tables get a partition more. */
-const START_US = Date.UTC(2026, 6, 31, 22, 30) * 1000;
 const LATENESS_MS = 30_000;
+/** Crosses midnight and the end of a month: every candle table gets a partition more. */
+const START_US = Date.UTC(2026, 6, 31, 22, 10) * 1000;
 
 test('hours of every fault: tables, records, dead letters and gaps equal the oracle', async (t) => {
   const directory = temporaryDirectory();
   t.after(directory.remove);
   const dir = directory.path;
-  const oracles = new Map(
-    EXCHANGES.map((exchange) => [exchange, newOracle(exchange, LATENESS_MS)]),
-  );
-  const oracleOf = (exchange: Exchange): Oracle => oracles.get(exchange)!;
+  const oracles = EXCHANGES.map((exchange) => newOracle(exchange, LATENESS_MS));
+  const oracleOf = (exchange: Exchange): Oracle => oracles[EXCHANGES.indexOf(exchange)]!;
   const day = badDay({
     seed: 20_260_731,
     startUs: START_US,
     durationUs: 3 * HOUR_US,
-    rate: 3,
-    instrumentsPerExchange: 4,
+    rate: 2.5,
+    instrumentsPerExchange: 9,
+    backfill: true,
   });
   await appendSimulation(dir, day, oracleOf);
-  compareWithJournal(day, oracleOf);
+  const reasons = new Set<string>();
+  for (const feed of day.feeds) {
+    compareWithJournal(day.journal, feed, oracleOf(FEED_EXCHANGE[feed]));
+    for (const { reason } of oracleOf(FEED_EXCHANGE[feed]).deadLetters) reasons.add(reason);
+  }
+  const names = REASONS.map(({ name }) => name);
+  assert.deepEqual(
+    names.filter((name) => !reasons.has(name)),
+    [],
+    'reasons that never came up',
+  );
 
   await t.test('from nothing, in several epochs', async (t) => {
     const shape = { goldShards: 2, batchRows: 512, slotsPerShard: 8, chunkRows: 8192 };
-    await withPipeline(
-      dir,
-      { ...shape, epochRows: 40_000, allowedLatenessMs: LATENESS_MS },
-      async ({ run }) => {
-        assert.ok((await run.finish(() => {})) > 1);
-      },
-      async (held) => t.diagnostic(JSON.stringify(await compareAll(held, [...oracles.values()]))),
-    );
+    await runAndCompare(t, dir, { ...shape, epochRows: 40_000 }, oracles);
   });
 
-  await t.test('gone on with: imports, rows of files, older history, replays', async (t) => {
+  await t.test('gone on with: recordings, files, older history, replays, edges', async (t) => {
     const before = badDay({
       seed: 20_260_730,
       startUs: START_US - 26 * HOUR_US,
       durationUs: HOUR_US / 2,
-      rate: 3,
-      instrumentsPerExchange: 4,
+      rate: 2.5,
+      instrumentsPerExchange: 9,
+      backfill: true,
       firstIdsBack: 1_000_000,
     });
     for (const feed of day.feeds) {
@@ -68,70 +78,94 @@ test('hours of every fault: tables, records, dead letters and gaps equal the ora
       await appendLog(dir, exchange, recordings(day.journal, feed, nowUs), oracle);
       await appendLog(dir, exchange, imported(before.frames(feed)), oracle);
       await appendLog(dir, exchange, replays(letters), oracle);
+      const [one, other] = untraded(exchange);
+      await appendLog(dir, exchange, edges(exchange, one, nowUs + 1), oracle);
+      const isFinal = exchange !== 'COINBASE';
+      const exact = boundaries(exchange, other, nowUs + 1, 1000 * LATENESS_MS, isFinal);
+      await appendLog(dir, exchange, exact, oracle);
     }
     const shape = { validationShards: 3, goldShards: 3, batchRows: 64, slotsPerShard: 4 };
-    await withPipeline(
-      dir,
-      { ...shape, epochRows: 10_000, allowedLatenessMs: LATENESS_MS },
-      async ({ run }) => {
-        assert.ok((await run.finish(() => {})) > 1);
-      },
-      async (held) => t.diagnostic(JSON.stringify(await compareAll(held, [...oracles.values()]))),
-    );
+    await runAndCompare(t, dir, { ...shape, epochRows: 10_000 }, oracles);
+    assertEventful(oracles, HOUR_US / 4);
   });
 });
 
-/** The oracle itself against what the simulator wrote down before it sent anything. */
-function compareWithJournal(
-  { journal, feeds }: OfflineSimulation,
-  oracleOf: (exchange: Exchange) => Oracle,
-): void {
-  const reasonsSeen = new Set<string>();
-  for (const feed of feeds) {
-    const oracle = oracleOf(FEED_EXCHANGE[feed]);
-    const truth = Array.from(journal.trades(feed))
-      .filter(({ sends, served }) => sends > 0 || served)
-      .map(({ symbol, id, timeUs, price, quantity, side }) =>
-        [symbol, id, timeUs, eightDecimals(price), eightDecimals(quantity), side].join('|'),
-      );
-    const gold = oracle.gold.map(({ instrument, id, timeUs, price, quantity, side }) => {
-      const texts = [decimalText(price, 8), decimalText(quantity, 8)];
-      return [instrument.symbol, id, timeUs, ...texts, side].join('|');
-    });
-    sameLines(`${feed}: delivered trades`, gold.sort(), truth.sort());
+test('aggregates and Advanced Trade, one log growing while it is read', async (t) => {
+  const directory = temporaryDirectory();
+  t.after(directory.remove);
+  const dir = directory.path;
+  const feeds: readonly Feed[] = ['binance-aggtrade', 'coinbase-advanced'];
+  const oracles = EXCHANGES.map((exchange) => newOracle(exchange, LATENESS_MS, true));
+  const [binance, , coinbase] = oracles as [Oracle, Oracle, Oracle];
+  const day = badDay({
+    seed: 20_261_123,
+    startUs: Date.UTC(2026, 10, 23, 23, 40) * 1000,
+    durationUs: HOUR_US / 2,
+    rate: 8,
+    feeds,
+    exchanges: ['BINANCE', 'COINBASE'],
+    instrumentsPerExchange: 5,
+    backfill: false,
+  });
+  await appendLog(dir, 'BINANCE', day.frames('binance-aggtrade'), binance);
+  compareWithJournal(day.journal, 'binance-aggtrade', binance);
+  const nowUs = binance.watermarkUs + HOUR_US;
+  const late = recordings(day.journal, 'binance-aggtrade', nowUs);
+  await appendLog(dir, 'BINANCE', late, binance);
 
-    const gaps = oracle.gaps();
-    const missing = journal.gaps(feed);
-    const symbolOf = new Map(oracle.gold.map(({ instrument: i }) => [i.nativeSymbol, i.symbol]));
-    const line = (symbol: string | undefined, ...numbers: number[]): string =>
-      [symbol, ...numbers].join('|');
-    sameLines(
-      `${feed}: gaps`,
-      gaps.map((g) => line(g.symbol, g.fromId, g.toId, g.afterUs, g.beforeUs)).sort(),
-      missing
-        .map((g) => line(symbolOf.get(g.nativeSymbol), g.firstId, g.lastId, g.afterUs, g.beforeUs))
-        .sort(),
-    );
+  const shape: Shape = { binanceStream: 'aggTrade', appendTo: 'COINBASE', epochRows: 5_000 };
+  await runAndCompare(t, dir, shape, oracles, async (run) => {
+    let frames = 0;
+    for (const { bytes, kind, connection, receiveTimeUs } of day.frames('coinbase-advanced')) {
+      run.writer!.append(bytes, kind, connection, receiveTimeUs);
+      coinbase.frame(bytes, kind, receiveTimeUs);
+      if (++frames % 200 !== 0) continue;
+      run.appended();
+      await turn();
+    }
+    compareWithJournal(day.journal, 'coinbase-advanced', coinbase);
+  });
+  assertEventful(oracles, HOUR_US / 60);
+});
 
-    const expected = journal.deadLetters(feed);
-    sameLines(
-      `${feed}: dead letters`,
-      oracle.deadLetters.map(
-        ({ reason, index, raw }) => `${reason} ${index} ${raw.toString('hex')}`,
-      ),
-      expected.map(
-        ({ reason, recordIndex, bytes }) =>
-          `${reason} ${recordIndex} ${Buffer.from(bytes!).toString('hex')}`,
-      ),
-    );
-    for (const { reason } of expected) if (reason !== undefined) reasonsSeen.add(reason);
-    assert.ok(gaps.length > 0, `${feed} has no gap: the test has become too tame`);
-  }
-  const never = REASONS.filter(({ name }) => !reasonsSeen.has(name)).map(({ name }) => name);
-  assert.deepEqual(never, [], 'reasons that never came up');
+/** Runs the pipeline to the end of every log, in more than one epoch, and compares all it made. */
+async function runAndCompare(
+  t: TestContext,
+  dir: string,
+  shape: Shape,
+  oracles: readonly Oracle[],
+  during: (run: OfflineRun) => Promise<void> = async () => {},
+): Promise<void> {
+  await withPipeline(
+    dir,
+    { ...shape, allowedLatenessMs: LATENESS_MS },
+    async ({ run }) => {
+      await during(run);
+      assert.ok((await run.finish(() => {})) > 1, 'all in one epoch');
+    },
+    async (held) => t.diagnostic(JSON.stringify(await compareAll(held, oracles))),
+  );
 }
 
-function eightDecimals(decimal: string): string {
-  const [whole, fraction = ''] = decimal.split('.');
-  return `${whole}.${fraction.padEnd(8, '0')}`;
+/**
+ * A comparison of days on which nothing happened would prove nothing: at every timeframe there are
+ * candles of every kind; complete ones only up to a length that can pass without a gap.
+ */
+function assertEventful(oracles: readonly Oracle[], completeUpToUs: number): void {
+  for (const [k, timeframe] of TIMEFRAMES.entries()) {
+    const candles = oracles.flatMap((oracle) => oracleCandles(oracle, k));
+    const count = (is: (candle: OracleCandle) => boolean): number => candles.filter(is).length;
+    assert.ok(count(({ isFinal }) => !isFinal) > 0, `every ${timeframe} candle is final`);
+    assert.ok(count(({ isFinal }) => isFinal) > 0, `no ${timeframe} candle is final`);
+    assert.ok(count(({ late }) => late[k]! > 0) > 0, `no ${timeframe} candle is revised`);
+    assert.ok(count(({ isComplete }) => !isComplete) > 0, `every ${timeframe} candle is complete`);
+    if (TIMEFRAME_US[k]! > completeUpToUs) continue;
+    assert.ok(count(({ isComplete }) => isComplete) > 0, `no ${timeframe} candle is complete`);
+  }
+}
+
+/** Two instruments that the simulations leave alone. */
+function untraded(exchange: Exchange): [string, string] {
+  const all = INSTRUMENTS.filter((instrument) => instrument.exchange === exchange);
+  return [all.at(-1)!.nativeSymbol, all.at(-2)!.nativeSymbol];
 }

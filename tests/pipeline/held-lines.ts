@@ -102,9 +102,9 @@ export function tradeLines(held: Held, table: string): Promise<string[]> {
   return tableLines(held, table, TRADE_LINE, 'exchange, platform_sequence', partition);
 }
 
-/** Dead letters by exchange, frame and index. */
+/** Dead letters by exchange, frame and index; the one that stands for the rest of a frame last. */
 export function deadLetterLines(held: Held): Promise<string[]> {
-  const orderBy = 'bronze_source, "offset", record_index';
+  const orderBy = 'bronze_source, "offset", record_index < 0, record_index';
   return tableLines(held, DEAD_LETTERS, DEAD_LETTER_LINE, orderBy, `'dlq_date=' || dlq_date`);
 }
 

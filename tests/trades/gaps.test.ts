@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { gapsOf, gapTotals } from '#src/trades/gaps';
+import { gapsOf, gapTotals, resumePoint } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
 
 const BASE = 348_656_870;
@@ -32,4 +32,23 @@ test('gaps list every missing id once, with the times around it', () => {
       assert.deepEqual(gapTotals(set), { gaps: gaps.length, missing: missing.length });
     }),
   );
+});
+
+test('a feed goes on from before the oldest gap that came to light lately', () => {
+  const set = new IntervalSet();
+  for (const [id, timeUs] of [
+    [1, 100],
+    [2, 110],
+    [5, 200],
+    [6, 210],
+    [9, 900],
+    [12, 950],
+    [13, 1000],
+  ] as const) {
+    set.add(BASE + id, timeUs);
+  }
+  assert.deepEqual(resumePoint(set, 10), { tradeId: BASE + 13, timeUs: 1000 });
+  assert.deepEqual(resumePoint(set, 60), { tradeId: BASE + 9, timeUs: 900 });
+  assert.deepEqual(resumePoint(set, 100), { tradeId: BASE + 6, timeUs: 210 });
+  assert.deepEqual(resumePoint(set, 10_000), { tradeId: BASE + 2, timeUs: 110 });
 });
