@@ -9,6 +9,8 @@ import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { systemClock } from '#src/base/clock';
+import { bigInt128 } from '#src/base/int128';
+import { numberAt, recordWords, WORD } from '#src/candles/record';
 import { loadConfig } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
@@ -34,6 +36,9 @@ export interface PipelineAnswer {
   readonly duplicates: number;
   readonly deadLetters: number;
   readonly candles: number;
+  /** Trades in the daily candles, and their exact volume x 10^8 as text. */
+  readonly candleTrades: number;
+  readonly candleVolume: string;
   readonly epochs: number;
   readonly files: number;
   readonly lakeBytes: number;
@@ -89,11 +94,17 @@ function resultOf({ store, instruments }: DataDirectory) {
     sum(files.filter(({ table }) => names.includes(table)).map(({ rows }) => rows));
   const hash = createHash('sha256');
   let candles = 0;
+  let candleTrades = 0;
+  let candleVolume = 0n;
   for (const timeframe of TIMEFRAMES.keys()) {
     for (const { code } of instruments) {
       for (const record of store.candles(timeframe, code, 0, Number.MAX_SAFE_INTEGER)) {
         hash.update(record);
         candles++;
+        if (TIMEFRAMES[timeframe] !== '1d') continue;
+        const words = recordWords(record);
+        candleTrades += numberAt(words, 0, WORD.tradeCount);
+        candleVolume += bigInt128(words, WORD.volume);
       }
     }
   }
@@ -105,6 +116,8 @@ function resultOf({ store, instruments }: DataDirectory) {
     duplicates: sum(gold.map(({ duplicates }) => duplicates)),
     deadLetters: rowsIn(DEAD_LETTERS),
     candles,
+    candleTrades,
+    candleVolume: String(candleVolume),
     files: files.length,
     lakeBytes: sum(files.map(({ bytes }) => bytes)),
     digest: hash.digest('hex').slice(0, 16),

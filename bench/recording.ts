@@ -19,6 +19,7 @@ import { LogWriter } from '#src/log/log-writer';
 import { FEED_EXCHANGE } from '#src/simulator/frame-format';
 import { simulatedInstrument } from '#src/simulator/instrument';
 import { OfflineSimulation } from '#src/simulator/offline';
+import type { BenchContext } from './benchmark.js';
 import { LineFile } from './line-file.js';
 
 const SEED = 20_260_707;
@@ -26,6 +27,7 @@ const START_US = Date.UTC(2026, 6, 7) * 1_000;
 /** Of each exchange: 20 million trades are then two hours, a very busy day's. */
 const TRADES_PER_SECOND = 1_000;
 const FAULTS = { duplicate: 0.01, late: 0.001, invalid: 0.0001 };
+const TINY_TRADES = 3_000;
 /** New sizes of the market must not be taken for old ones. */
 const VERSION = 2;
 /** Frames appended between two flushes, as in a busy event-loop turn of ingest. */
@@ -62,9 +64,11 @@ export function forgetRecordings(): void {
   fs.rmSync(ROOT, { recursive: true, force: true });
 }
 
-/** The recording of about `trades` trades, made first when it is not there. */
-export function recording(trades: number, say: (line: string) => void): Recording {
-  const dir = join(ROOT, `v${VERSION}-${trades}`);
+/** The recording of the context's size, made first when it is not there. */
+export function recording(context: BenchContext): Recording {
+  const { tiny, say } = context;
+  const trades = tiny ? TINY_TRADES : context.trades;
+  const dir = join(tiny ? context.dir : ROOT, `recording-v${VERSION}-${trades}`);
   const truthFile = join(dir, 'truth.json');
   if (!fs.existsSync(truthFile)) {
     fs.rmSync(dir, { recursive: true, force: true });

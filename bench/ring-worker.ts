@@ -20,6 +20,7 @@ const mine = new Doorbell(bells, 0);
 const sender = new Doorbell(bells, 128);
 const batches = slotBatches(slots, count, rows);
 
+parentPort?.on('message', () => {}); // a rest on a doorbell alone would not keep the thread
 parentPort?.postMessage('ready');
 let sum = 0;
 for (let ended = false; !ended; ) {

@@ -4,7 +4,6 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { Session } from 'chdb';
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { parseScaled } from '#src/base/decimal';
 import { answerParent, measureProcess } from '../pinned-child.js';
@@ -66,6 +65,8 @@ function silver(exchange: Exchange, file: string, columns: string): string {
 const SUM = 'Decimal(38, 16)';
 
 answerParent(async ({ job, threads, lines, dir }: PeerRequest): Promise<PeerAnswer> => {
+  // Not at the top: where there is no library for the platform, that is an answer, not a crash.
+  const { Session } = await import('chdb');
   const taken = measureProcess();
   const session = new Session(join(dir, 'session'));
   const run = (sql: string): string =>
