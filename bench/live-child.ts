@@ -27,6 +27,8 @@ export interface LiveRequest {
   readonly watched: readonly { readonly exchange: string; readonly symbol: string }[];
   /** A candle with an id above this is of this run. */
   readonly idsAbove: number;
+  /** Whether frames are followed to their candles; watching takes processor time of its own. */
+  readonly latencies: boolean;
   /** Candle queries asked meanwhile, one after the other. */
   readonly queries: number;
 }
@@ -42,7 +44,7 @@ export interface LiveAnswer {
   readonly candleTrades: number;
   /** Frames received and not yet judged at the end. */
   readonly backlogFrames: number;
-  /** Per trade of the watched instruments, ascending. */
+  /** Per trade of the watched instruments, ascending; empty when they were not asked for. */
   readonly frameToCandleUs: readonly number[];
   /** Per query, ascending. */
   readonly queryMs: readonly number[];
@@ -68,7 +70,7 @@ async function ask(port: number, queries: number): Promise<number[]> {
 }
 
 answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
-  const { env, seconds, watched, idsAbove, queries } = request;
+  const { env, seconds, watched, idsAbove, latencies, queries } = request;
   const config = loadConfig({ env, cwd: PACKAGE_ROOT });
   const clock = systemClock();
   const data = await openDataDirectory({
@@ -104,6 +106,7 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
   const { port } = await tree.start();
   await watch.seen(idsAbove);
   const firstCandleMs = performance.now(); // since this process began
+  if (!latencies) await watch.end();
 
   // The first second compiles; it is not watched.
   while ((await tree.status()).exchanges.some(({ state }) => state !== 'connected'))
@@ -117,7 +120,7 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
   const toUs = clock.nowUs();
   const usage = taken();
   const rssMiB = process.memoryUsage.rss() / 2 ** 20;
-  const sightings = await watch.end();
+  const sightings = latencies ? await watch.end() : [];
   await tree.stop();
   const passed = (kind: string, counter: string): number =>
     counted(after, kind, counter) - counted(before, kind, counter);
@@ -129,7 +132,9 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     trades: passed('validation', 'trades'),
     candleTrades: passed('candles', 'rows'),
     backlogFrames: after.exchanges.reduce((sum, { lag_frames }) => sum + lag_frames, 0),
-    frameToCandleUs: frameToCandleUs(data, config, instruments, sightings, fromUs, toUs),
+    frameToCandleUs: latencies
+      ? frameToCandleUs(data, config, instruments, sightings, fromUs, toUs)
+      : [],
     queryMs,
   };
   await data.close();

@@ -34,6 +34,7 @@ export interface LiveRun extends LiveAnswer {
   readonly exchangesCpuMs: number;
 }
 
+/** With `queries` it also measures latencies. */
 export async function runLive(
   dataDir: string,
   tradesPerSecond: number,
@@ -48,6 +49,7 @@ export async function runLive(
       seconds,
       watched: WATCHED,
       idsAbove: IDS_ABOVE,
+      latencies: queries > 0,
       queries,
     };
     const child = new URL('./live-child.js', import.meta.url);

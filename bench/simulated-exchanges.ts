@@ -9,6 +9,8 @@ export const IDS_ABOVE = 10_000_000_000;
 const SEED = 20_260_707;
 /** What REST could be asked for; more would only fill this process's memory. */
 const KEEP_TRADES = 50_000;
+/** Trades are sent as they happen, as near as a timer allows: not in bursts of ten milliseconds. */
+const TICK_MS = 1;
 
 export interface Exchanges {
   readonly simulator: Simulator;
@@ -27,6 +29,7 @@ export async function startExchanges(tradesPerSecond: number, dataDir: string): 
     ratePerSecond: tradesPerSecond / 3,
     binanceMicroseconds: true,
     keepTradesMax: KEEP_TRADES,
+    tickMs: TICK_MS,
   });
   return {
     simulator,
