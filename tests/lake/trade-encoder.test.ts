@@ -149,7 +149,7 @@ test('columns keep their compact encodings and statistics', async () => {
   for (const name of ['timestamp', 'ingestion_timestamp', 'platform_sequence']) {
     assert.match(String(of(name)?.encodings), /DELTA_BINARY_PACKED/);
   }
-  for (const name of ['symbol', 'exchange', 'side']) {
+  for (const name of ['symbol', 'side']) {
     assert.match(String(of(name)?.encodings), /DICTIONARY/);
   }
   for (const name of ['symbol', 'timestamp', 'price', 'platform_sequence']) {
