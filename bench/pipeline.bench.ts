@@ -141,6 +141,7 @@ async function run(context: BenchContext): Promise<Outcome> {
   const figures: Figure[] = [];
   const rates = new Map<number, number>();
   const digests = new Set<string>();
+  let threads: readonly number[] = [];
   for (const count of tiny ? [cores] : [cores, 1]) {
     say(`Bullion on ${count}`);
     const dataDir = join(dir, `bullion-${count}`);
@@ -149,6 +150,7 @@ async function run(context: BenchContext): Promise<Outcome> {
     figures.push(...bullionFigures(answer, truth, count));
     rates.set(count, truth.trades / answer.usage.wallMs);
     digests.add(answer.digest);
+    if (count === cores) threads = answer.threads;
   }
   check(digests.size === 1, `candles depend on the number of cores: ${[...digests].join(', ')}`);
   const peers: Figure[] = [];
@@ -181,6 +183,8 @@ async function run(context: BenchContext): Promise<Outcome> {
     remarks: [
       `${truth.trades.toLocaleString('en')} trades in ${truth.frames.toLocaleString('en')} frames, ` +
         `${truth.gold.toLocaleString('en')} distinct, ${truth.deadLetters} dead letters.`,
+      `Processor time by thread on ${cores}, ms (main, V8's four, lake, candles, gold, validation): ` +
+        `${threads.join(', ')}.`,
     ],
   };
 }

@@ -28,8 +28,8 @@ const START_US = Date.UTC(2026, 6, 7) * 1_000;
 const TRADES_PER_SECOND = 1_000;
 const FAULTS = { duplicate: 0.01, late: 0.001, invalid: 0.0001 };
 const TINY_TRADES = 3_000;
-/** New sizes of the market must not be taken for old ones. */
-const VERSION = 2;
+/** Raised with every change of what is recorded: an old recording is not taken for a new one. */
+const VERSION = 3;
 /** Frames appended between two flushes, as in a busy event-loop turn of ingest. */
 const FRAMES_PER_FLUSH = 500;
 
