@@ -11,34 +11,53 @@ import { instrumentRows, ROLL_UPS } from './instrument-rows.js';
 import type { PeerAnswer, PeerRequest } from './peer.js';
 
 const DECIMAL = 'Nullable(Decimal(18, 8))';
+
+/**
+ * One value per line by JSONExtract, which answers a default for what it cannot read: JSONEachRow
+ * ends the query at an invalid trade, and told to allow errors it loses count of its columns.
+ */
+function extracted(file: string, type: string): string {
+  return `SELECT JSONExtract(json, 'Tuple(${type})') AS d FROM file('${file}', JSONAsString, 'json String')`;
+}
+
 const READERS: Readonly<Record<Exchange, (file: string) => string>> = {
   BINANCE: (file) => `
-    SELECT r, n, data.s AS native, data.t AS id, data.T * 1000 AS us, data.p AS price,
-      data.q AS quantity, if(data.m, 'SELL', 'BUY') AS side, NULL::Nullable(Int64) AS sequence, 0 AS k
-    FROM file('${file}', JSONEachRow, 'r Int64, n Int64, data Tuple(e String, s String, t Int64,
-      p ${DECIMAL}, q ${DECIMAL}, T Int64, m Nullable(Bool))')
-    WHERE data.e = 'trade' AND data.m IS NOT NULL`,
+    SELECT d.r AS r, d.n AS n, d.data.s AS native, d.data.t AS id, d.data.T * 1000 AS us,
+      d.data.p AS price, d.data.q AS quantity, if(d.data.m, 'SELL', 'BUY') AS side,
+      NULL::Nullable(Int64) AS sequence, 0 AS k
+    FROM (${extracted(
+      file,
+      `r Int64, n Int64, data Tuple(e String, s String, t Int64, p ${DECIMAL}, q ${DECIMAL},
+        T Int64, m Nullable(Bool))`,
+    )})
+    WHERE d.data.e = 'trade' AND d.data.m IS NOT NULL`,
   KRAKEN: (file) => `
-    SELECT r, n, t.symbol AS native, t.trade_id AS id, toUnixTimestamp64Micro(t.timestamp) AS us,
-      t.price AS price, t.qty AS quantity, multiIf(t.side = 'buy', 'BUY', t.side = 'sell', 'SELL', '')
-      AS side, NULL::Nullable(Int64) AS sequence, k
-    FROM file('${file}', JSONEachRow, 'r Int64, n Int64, channel String, data Array(Tuple(
-      symbol String, side String, price ${DECIMAL}, qty ${DECIMAL}, trade_id Int64,
-      timestamp DateTime64(6)))')
-    ARRAY JOIN data AS t, arrayEnumerate(data) AS k WHERE channel = 'trade'`,
+    SELECT d.r AS r, d.n AS n, t.symbol AS native, t.trade_id AS id,
+      toUnixTimestamp64Micro(parseDateTime64BestEffortOrZero(t.timestamp, 6, 'UTC')) AS us,
+      t.price AS price, t.qty AS quantity,
+      multiIf(t.side = 'buy', 'BUY', t.side = 'sell', 'SELL', '') AS side,
+      NULL::Nullable(Int64) AS sequence, k - 1 AS k
+    FROM (${extracted(
+      file,
+      `r Int64, n Int64, channel String, data Array(Tuple(symbol String, side String,
+        price ${DECIMAL}, qty ${DECIMAL}, trade_id Int64, timestamp String))`,
+    )})
+    ARRAY JOIN d.data AS t, arrayEnumerate(d.data) AS k WHERE d.channel = 'trade'`,
   COINBASE: (file) => `
-    SELECT r, n, product_id AS native, trade_id AS id, toUnixTimestamp64Micro(time) AS us, price,
-      size AS quantity, multiIf(side = 'buy', 'SELL', side = 'sell', 'BUY', '') AS side,
-      sequence::Nullable(Int64) AS sequence, 0 AS k
-    FROM file('${file}', JSONEachRow, 'r Int64, n Int64, type String, product_id String,
-      trade_id Int64, time DateTime64(6), price ${DECIMAL}, size ${DECIMAL}, side String,
-      sequence Int64')
-    WHERE type IN ('match', 'last_match')`,
+    SELECT d.r AS r, d.n AS n, d.product_id AS native, d.trade_id AS id,
+      toUnixTimestamp64Micro(parseDateTime64BestEffortOrZero(d.time, 6, 'UTC')) AS us,
+      d.price AS price, d.size AS quantity,
+      multiIf(d.side = 'buy', 'SELL', d.side = 'sell', 'BUY', '') AS side,
+      d.sequence::Nullable(Int64) AS sequence, 0 AS k
+    FROM (${extracted(
+      file,
+      `r Int64, n Int64, type String, product_id String, trade_id Int64, time String,
+        price ${DECIMAL}, size ${DECIMAL}, side String, sequence Int64`,
+    )})
+    WHERE d.type IN ('match', 'last_match')`,
 };
 
-const SETTINGS = `date_time_input_format = 'best_effort', input_format_allow_errors_ratio = 0.01,
-  input_format_skip_unknown_fields = 1, output_format_parquet_compression_method = 'zstd',
-  input_format_null_as_default = 1, input_format_json_read_numbers_as_strings = 1`;
+const SETTINGS = `output_format_parquet_compression_method = 'zstd'`;
 
 const WHOLE = (exchange: Exchange): string => `
   concat(prefix, substring(h, 1, 3), '-', substring(h, 4)) AS message_id,
