@@ -10,7 +10,8 @@ import { answerParent, measureProcess } from '../pinned-child.js';
 import { instrumentRows, ROLL_UPS } from './instrument-rows.js';
 import type { PeerAnswer, PeerRequest } from './peer.js';
 
-const DECIMAL = 'Nullable(Decimal(18, 8))';
+/** Wide enough for the invalid ones, which are to be left out and not to end the query. */
+const DECIMAL = 'Nullable(Decimal(38, 8))';
 
 /**
  * One value per line by JSONExtract, which answers a default for what it cannot read: JSONEachRow
@@ -63,21 +64,22 @@ const WHOLE = (exchange: Exchange): string => `
   concat(prefix, substring(h, 1, 3), '-', substring(h, 4)) AS message_id,
   concat('${exchange}-', toString(id)) AS trade_id, symbol, '${exchange}' AS exchange,
   'crypto' AS asset_class, fromUnixTimestamp64Micro(us, 'UTC') AS timestamp,
-  assumeNotNull(price) AS price, assumeNotNull(quantity) AS quantity, quote AS currency, side,
+  toDecimal64(assumeNotNull(price), 8) AS price, toDecimal64(assumeNotNull(quantity), 8) AS quantity, quote AS currency, side,
   []::Array(String) AS trade_conditions, sequence AS source_sequence,
   fromUnixTimestamp64Micro(r, 'UTC') AS ingestion_timestamp, n * 131072 + k AS platform_sequence,
   map()::Map(String, String) AS vendor_data, toDate32(timestamp) AS exchange_date,
   toInt32(toHour(timestamp)) AS exchange_hour, id, us,
   leftPad(lower(hex(id)), 15, '0') AS h`;
 const LITTLE = (exchange: Exchange): string => `'${exchange}' AS exchange, symbol, id, us,
-  assumeNotNull(price) AS price, assumeNotNull(quantity) AS quantity`;
+  toDecimal64(assumeNotNull(price), 8) AS price, toDecimal64(assumeNotNull(quantity), 8) AS quantity`;
 
 function silver(exchange: Exchange, file: string, columns: string): string {
   const instruments = `SELECT * FROM values('native String, symbol String, quote String,
     prefix String', ${instrumentRows(exchange)})`;
   return `SELECT ${columns} FROM (${READERS[exchange](file)}) AS trades
     INNER JOIN (${instruments}) AS instruments USING (native)
-    WHERE id > 0 AND price > 0 AND quantity > 0 AND side != ''
+    WHERE id > 0 AND trades.price > 0 AND trades.price < 10000000000 AND trades.quantity > 0
+      AND trades.quantity < 10000000000 AND side != ''
       AND us BETWEEN r - 31536000000000 AND r + 5000000`;
 }
 
