@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   sql: async () => (await import('./commands/sql.js')).sqlCommand,
   gaps: async () => (await import('./commands/gaps.js')).gapsCommand,
   dlq: async () => (await import('./commands/dlq.js')).dlqCommand,
+  jobs: async () => (await import('./commands/jobs.js')).jobsCommand,
   rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,
 };
 
