@@ -91,6 +91,7 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     runName: `b${clock.nowUs().toString(36)}`,
     entry: new URL('../actors/thread.js', import.meta.url),
     lakeWorker: new URL('../actors/lake-worker.js', import.meta.url),
+    maintenanceWorker: new URL('../actors/maintenance-worker.js', import.meta.url),
     log: openLog('error'),
     giveUp: (_, reason) => {
       throw new Error(reason);
