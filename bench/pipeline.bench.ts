@@ -20,6 +20,7 @@ import type { TardisAnswer } from './peers/tardis-child.js';
 import { askChild } from './pinned-child.js';
 import type { PipelineAnswer, PipelineRequest } from './pipeline-child.js';
 import { type Recording, recording, type Truth } from './recording.js';
+import { type StoredGold, storedGold } from './stored-gold.js';
 
 /** Peers judge a trade's validity more simply; one in 10,000 is invalid. */
 const PEER_TOLERANCE = 0.0005;
@@ -28,7 +29,7 @@ export async function runPipeline(
   dataDir: string,
   { bronze, truth }: Recording,
   cores: number,
-): Promise<PipelineAnswer> {
+): Promise<PipelineAnswer & Pick<StoredGold, 'sequences'>> {
   const request: PipelineRequest = { dataDir, bronze, lakeThreads: cores };
   const child = new URL('./pipeline-child.js', import.meta.url);
   const answer = await askChild<PipelineAnswer>(child, request, { cores });
@@ -43,7 +44,10 @@ export async function runPipeline(
     check(found === expected, `${found} ${what}, ${expected} were sent`);
   }
   check(answer.candleVolume === truth.volume, `volume ${answer.candleVolume}, not ${truth.volume}`);
-  return answer;
+  const stored = await storedGold(dataDir);
+  check(stored.rows === truth.gold, `${stored.rows} rows in gold's files`);
+  check(stored.volume === truth.volume, `a volume of ${stored.volume} in gold's files`);
+  return { ...answer, sequences: stored.sequences };
 }
 
 function bullionFigures(answer: PipelineAnswer, truth: Truth, cores: number): Figure[] {
@@ -82,6 +86,7 @@ async function runPeer(
   { lines, truth }: Recording,
   cores: number,
   dir: string,
+  sequences: string,
 ): Promise<Figure[]> {
   mkdirSync(dir);
   const request: PeerRequest = { job, threads: cores, lines, dir };
@@ -97,7 +102,11 @@ async function runPeer(
     answer.candleTrades === answer.gold,
     `${peer}'s candles hold ${answer.candleTrades} trades`,
   );
-  if (answer.gold === truth.gold) check(answer.volume === truth.volume, `${peer}'s volume differs`);
+  if (answer.gold === truth.gold) {
+    check(answer.volume === truth.volume, `${peer}'s volume differs`);
+    const same = job === 'little' || answer.sequences === sequences;
+    check(same, `${peer} kept other copies of some trades`);
+  }
   const name = `${peer === 'duckdb' ? 'DuckDB' : 'ClickHouse'}, ${PEER_JOBS[job]}`;
   const { usage } = answer;
   return [
@@ -142,6 +151,7 @@ async function run(context: BenchContext): Promise<Outcome> {
   const rates = new Map<number, number>();
   const digests = new Set<string>();
   let threads: readonly number[] = [];
+  let sequences = '';
   for (const count of tiny ? [cores] : [cores, 1]) {
     say(`Bullion on ${count}`);
     const dataDir = join(dir, `bullion-${count}`);
@@ -150,6 +160,7 @@ async function run(context: BenchContext): Promise<Outcome> {
     figures.push(...bullionFigures(answer, truth, count));
     rates.set(count, truth.trades / answer.usage.wallMs);
     digests.add(answer.digest);
+    sequences = answer.sequences;
     if (count === cores) threads = answer.threads;
   }
   check(digests.size === 1, `candles depend on the number of cores: ${[...digests].join(', ')}`);
@@ -159,7 +170,8 @@ async function run(context: BenchContext): Promise<Outcome> {
     for (const peer of ['duckdb', 'clickhouse'] as const) {
       say(`${peer}, ${PEER_JOBS[job]}`);
       try {
-        peers.push(...(await runPeer(peer, job, recorded, cores, join(dir, `${peer}-${job}`))));
+        const peerDir = join(dir, `${peer}-${job}`);
+        peers.push(...(await runPeer(peer, job, recorded, cores, peerDir, sequences)));
       } catch (error) {
         if (!isMissingLibrary(error)) throw error;
         say(`${peer} is not available here`);

@@ -94,17 +94,31 @@ answerParent(async ({ job, threads, lines, dir }: PeerRequest): Promise<PeerAnsw
     session.query(`${sql} SETTINGS ${SETTINGS}, max_threads = ${threads}`, 'TabSeparated');
   const copy = (select: string, name: string): string =>
     run(`INSERT INTO FUNCTION file('${join(dir, name)}.parquet', Parquet) ${select}`);
+  const copyHours = (from: string, name: string): string =>
+    run(`INSERT INTO FUNCTION file('${join(dir, name)}-{_partition_id}.parquet', Parquet)
+      PARTITION BY concat(toString(exchange_date), '-', toString(exchange_hour))
+      SELECT * EXCEPT (id, us, h) FROM ${from}`);
   const columns = job === 'whole' ? WHOLE : LITTLE;
   const table = (name: string, select: string): string =>
     run(`CREATE TABLE ${name} ENGINE = Memory AS ${select}`);
   for (const exchange of EXCHANGES) {
     const name = `silver_${exchange}`;
     table(name, silver(exchange, lines[exchange], columns(exchange)));
-    if (job === 'whole') copy(`SELECT * EXCEPT (id, us, h) FROM ${name}`, `silver_${exchange}`);
+    if (job === 'whole') copyHours(name, name);
   }
   const all = EXCHANGES.map((exchange) => `SELECT * FROM silver_${exchange}`);
-  table('gold', `SELECT * FROM (${all.join(' UNION ALL ')}) LIMIT 1 BY exchange, symbol, id`);
-  copy(`SELECT ${job === 'whole' ? '* EXCEPT (id, us, h)' : '*'} FROM gold`, 'gold');
+  const union = all.join(' UNION ALL ');
+  if (job === 'whole') {
+    table(
+      'gold',
+      `SELECT * FROM (${union}) WHERE (exchange, platform_sequence) IN (
+        SELECT exchange, min(platform_sequence) FROM (${union}) GROUP BY exchange, symbol, id)`,
+    );
+    copyHours('gold', 'gold');
+  } else {
+    table('gold', `SELECT * FROM (${union}) LIMIT 1 BY exchange, symbol, id`);
+    copy('SELECT * FROM gold', 'gold');
+  }
   table(
     'candles_1m',
     `SELECT exchange, symbol, us - us % 60000000 AS window_start, argMin(price, id) AS open,
@@ -127,10 +141,11 @@ answerParent(async ({ job, threads, lines, dir }: PeerRequest): Promise<PeerAnsw
     copy(`SELECT * FROM candles_${name}`, `candles_${name}`);
   }
   const usage = taken();
-  const [gold = '', volume = '', candleTrades, candles] = run(
+  const [gold = '', volume = '', candleTrades, candles, sequences = ''] = run(
     `SELECT (SELECT count() FROM gold),
       (SELECT toString(sum(toDecimal128(quantity, 8))) FROM gold),
-      (SELECT sum(trades) FROM candles_1m), (SELECT count() FROM candles_1m)`,
+      (SELECT sum(trades) FROM candles_1m), (SELECT count() FROM candles_1m),
+      ${job === 'whole' ? '(SELECT toString(sum(toInt128(platform_sequence))) FROM gold)' : '0'}`,
   )
     .trim()
     .split('\t');
@@ -141,6 +156,7 @@ answerParent(async ({ job, threads, lines, dir }: PeerRequest): Promise<PeerAnsw
     usage,
     gold: Number(gold),
     volume: String(parseScaled(volume, 8)),
+    sequences,
     candleTrades: Number(candleTrades),
     candles: Number(candles),
     bytes,

@@ -1,8 +1,9 @@
 /**
  * DuckDB doing the pipeline's job: frames as JSON lines to silver, gold and candles in Parquet.
  *
- * It gets the cheapest form of every step that keeps the result: no ordering of duplicates (they are
- * equal), candles' open and close by trade id (which rises with time here), zstd, one file a table.
+ * It gets the cheapest form of every step that keeps the result: the first of equal trades by a
+ * semi-join over keys alone, candles' open and close by trade id (which rises with time here), zstd,
+ * rows in any order.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -78,6 +79,9 @@ answerParent(async ({ job, threads, lines, dir }: PeerRequest): Promise<PeerAnsw
   await connection.run("SET TimeZone = 'UTC'; SET preserve_insertion_order = false");
   const to = (name: string): string =>
     `'${join(dir, name)}.parquet' (FORMAT parquet, COMPRESSION zstd)`;
+  const toHours = (name: string): string =>
+    `'${join(dir, name)}' (FORMAT parquet, COMPRESSION zstd, WRITE_PARTITION_COLUMNS true,
+      PARTITION_BY (exchange_date, exchange_hour))`;
   const columns = job === 'whole' ? WHOLE : LITTLE;
   for (const exchange of EXCHANGES) {
     const name = `silver_${exchange}`;
@@ -90,15 +94,21 @@ answerParent(async ({ job, threads, lines, dir }: PeerRequest): Promise<PeerAnsw
       }`,
     );
     if (job === 'whole') {
-      await connection.run(`COPY (SELECT * EXCLUDE (id, us) FROM ${name}) TO ${to(name)}`);
+      await connection.run(`COPY (SELECT * EXCLUDE (id, us) FROM ${name}) TO ${toHours(name)}`);
     }
   }
   const all = EXCHANGES.map((exchange) => `SELECT * FROM silver_${exchange}`).join(' UNION ALL ');
-  await connection.run(
-    `CREATE TEMP TABLE gold AS SELECT DISTINCT ON (exchange, symbol, id) * FROM (${all})`,
-  );
-  const wide = job === 'whole' ? '* EXCLUDE (id, us)' : '*';
-  await connection.run(`COPY (SELECT ${wide} FROM gold) TO ${to('gold')}`);
+  if (job === 'whole') {
+    await connection.run(`CREATE TEMP TABLE gold AS SELECT * FROM (${all})
+      WHERE (exchange, platform_sequence) IN (
+        SELECT (exchange, min(platform_sequence)) FROM (${all}) GROUP BY exchange, symbol, id)`);
+    await connection.run(`COPY (SELECT * EXCLUDE (id, us) FROM gold) TO ${toHours('gold')}`);
+  } else {
+    await connection.run(
+      `CREATE TEMP TABLE gold AS SELECT DISTINCT ON (exchange, symbol, id) * FROM (${all})`,
+    );
+    await connection.run(`COPY gold TO ${to('gold')}`);
+  }
   await connection.run(`CREATE TEMP TABLE candles_1m AS ${MINUTES}`);
   await connection.run(`COPY candles_1m TO ${to('candles_1m')}`);
   for (const { name, from, seconds } of job === 'whole' ? ROLL_UPS : []) {
@@ -113,14 +123,18 @@ answerParent(async ({ job, threads, lines, dir }: PeerRequest): Promise<PeerAnsw
   const usage = taken();
   const result = await connection.runAndReadAll(
     `SELECT (SELECT count(*) FROM gold), (SELECT (sum(quantity) * 100000000)::HUGEINT FROM gold),
-      (SELECT sum(trades) FROM candles_1m), (SELECT count(*) FROM candles_1m)`,
+      (SELECT sum(trades) FROM candles_1m), (SELECT count(*) FROM candles_1m),
+      ${job === 'whole' ? '(SELECT sum(platform_sequence::HUGEINT) FROM gold)' : '0'}`,
   );
-  const [gold, volume, candleTrades, candles] = result.getRows()[0] as bigint[];
-  const files = readdirSync(dir).map((name) => statSync(join(dir, name)).size);
+  const [gold, volume, candleTrades, candles, sequences] = result.getRows()[0] as bigint[];
+  const files = readdirSync(dir, { recursive: true })
+    .map((name) => statSync(join(dir, String(name))))
+    .map((stat) => (stat.isFile() ? stat.size : 0));
   return {
     usage,
     gold: Number(gold),
     volume: String(volume),
+    sequences: String(sequences),
     candleTrades: Number(candleTrades),
     candles: Number(candles),
     bytes: files.reduce((sum, bytes) => sum + bytes, 0),

@@ -3,7 +3,8 @@ import type { Exchange } from '#schemas/exchange';
 import type { Usage } from '../pinned-child.js';
 
 /**
- * `whole`: 17-column silver and gold Parquet and six candle tables, as Bullion writes them.
+ * `whole`: 17-column silver and gold Parquet by hour and six candle tables, row for row what Bullion
+ * writes: of a trade that came twice gold has the first. Bullion's files are also sorted and durable.
  * `little`: parse, distinct, 6-column gold Parquet and 1m candles.
  */
 export type Job = 'whole' | 'little';
@@ -22,6 +23,8 @@ export interface PeerAnswer {
   readonly gold: number;
   /** Sum of all quantities in gold x 10^8. */
   readonly volume: string;
+  /** Sum of platform_sequence in gold, which says what copy of a trade was kept; of `whole` only. */
+  readonly sequences: string;
   /** Trades in the 1m candles, and how many candles there are. */
   readonly candleTrades: number;
   readonly candles: number;
