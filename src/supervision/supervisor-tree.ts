@@ -145,6 +145,11 @@ export class SupervisorTree {
     return { port };
   }
 
+  /** The live candles, for readers on other threads (src/candles/live-candles.ts). */
+  get live(): SharedArrayBuffer {
+    return this.#live;
+  }
+
   /** Ends everything in order, with a last epoch over all that was received. */
   async stop(): Promise<void> {
     this.#stopping = true;

@@ -194,7 +194,7 @@ test('an hour of a busy market takes at most 14 bytes a trade after compaction',
     const { memory, capacity } = part;
     return market.run({
       kind: 'trades',
-      table: 'gold_crypto_trades',
+      tables: ['gold_crypto_trades'],
       memory,
       capacity,
       rows: capacity,
