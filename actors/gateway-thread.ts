@@ -2,13 +2,16 @@
  * The gateway on its thread: the HTTP server over the committed state and the live candles. It reads
  * shared memory and the state store only, so nothing a client does reaches the pipeline.
  */
+import { resolve } from 'node:path';
 import type { Remote } from 'comlink';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { mergedCandles } from '#src/api/candle-source';
 import { createGateway, listen } from '#src/api/gateway';
 import type { SystemStatus } from '#src/api/health';
+import { nodeDisk } from '#src/base/node-disk';
 import { LiveCandlesReader } from '#src/candles/live-candles';
 import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
+import { catalogReader } from '#src/iceberg/catalog-reader';
 import type { GatewayControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
@@ -44,6 +47,7 @@ export async function start(
       },
     }),
     status: { status: () => status },
+    iceberg: catalogReader(nodeDisk(), resolve(paths.lake)),
     onFailure: (error) => {
       const stack = error instanceof Error ? error.stack : String(error);
       void line.log('error', 'a request failed', { stack });

@@ -74,7 +74,6 @@ export class GoldActor implements Actor {
   readonly #duplicates: Float64Array = new Float64Array(EXCHANGES.length);
   #batches = 0;
   #stalls = 0;
-  #failure: unknown;
 
   constructor(options: GoldOptions) {
     this.#options = options;
@@ -106,8 +105,10 @@ export class GoldActor implements Actor {
   }
 
   step(): number {
-    if (this.#failure !== undefined) throw this.#failure;
     let work = 0;
+    // Not only where a row is added: an epoch may wait for files while the logs stand still.
+    for (const sink of this.#accepted) sink.check();
+    for (const sink of this.#repeated) sink.check();
     for (let i = 0; i < this.#inputs.length; i++) work += this.#drain(i);
     if (work > 0) this.#count();
     return work;
@@ -198,10 +199,7 @@ export class GoldActor implements Actor {
     const cuts = [...this.#accepted, ...this.#repeated].map((sink) => sink.cut());
     void Promise.all(cuts).then(
       (files) => report({ stage: 'gold', shard, epoch, instruments, files: files.flat(), counts }),
-      (error: unknown) => {
-        this.#failure = error; // thrown by the next step: there may be no more rows to meet it
-        wake();
-      },
+      wake, // the failure surfaces in the next step
     );
   }
 

@@ -91,6 +91,7 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     runName: `b${clock.nowUs().toString(36)}`,
     entry: new URL('../actors/thread.js', import.meta.url),
     lakeWorker: new URL('../actors/lake-worker.js', import.meta.url),
+    maintenanceWorker: new URL('../actors/maintenance-worker.js', import.meta.url),
     log: openLog('error'),
     giveUp: (_, reason) => {
       throw new Error(reason);
@@ -103,7 +104,9 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     tree.live,
     instruments.map(({ code }) => code),
   );
-  const { port } = await tree.start();
+  const started = await tree.start();
+  if (started === undefined) throw new Error('stopped while starting');
+  const { port } = started;
   await watch.seen(idsAbove);
   const firstCandleMs = performance.now(); // since this process began
   if (!latencies) await watch.end();

@@ -3,15 +3,18 @@
  * `bullion`: the command line. Every command is a file in src/commands; this one finds it, runs it
  * and turns a user's mistake into one sentence and its exit code.
  */
-import { EXIT, UserError } from '#src/base/errors';
+import { EXIT, type ExitCode, UserError } from '#src/base/errors';
 import type { Command } from '#src/commands/command';
+import { print, printed } from '#src/output/standard-output';
 
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   import: async () => (await import('./commands/import.js')).importCommand,
   candles: async () => (await import('./commands/candles.js')).candlesCommand,
   trades: async () => (await import('./commands/trades.js')).tradesCommand,
+  sql: async () => (await import('./commands/sql.js')).sqlCommand,
   gaps: async () => (await import('./commands/gaps.js')).gapsCommand,
   dlq: async () => (await import('./commands/dlq.js')).dlqCommand,
+  jobs: async () => (await import('./commands/jobs.js')).jobsCommand,
   rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,
 };
 
@@ -34,7 +37,7 @@ The server itself is \`node dist/supervisor.js\`. Every command takes --data-dir
 async function main(argv: readonly string[]): Promise<void> {
   const [name, ...rest] = argv;
   if (name === undefined || name === 'help' || name === '--help') {
-    process.stdout.write(await help());
+    await print(await help());
     return;
   }
   const load = COMMANDS[name];
@@ -50,14 +53,16 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.io);
 });
 
-main(process.argv.slice(2)).then(
-  () => process.exit(EXIT.ok),
-  (error: unknown) => {
-    if (error instanceof UserError) {
-      process.stderr.write(`bullion: ${error.message}\n`);
-      process.exit(error.exitCode);
-    }
-    process.stderr.write(`bullion: ${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exit(EXIT.internal);
-  },
-);
+/** Says what went wrong; answers with the exit code. */
+function explain(error: unknown): ExitCode {
+  if (error instanceof UserError) {
+    process.stderr.write(`bullion: ${error.message}\n`);
+    return error.exitCode;
+  }
+  process.stderr.write(`bullion: ${error instanceof Error ? error.stack : String(error)}\n`);
+  return EXIT.internal;
+}
+
+const exitCode = await main(process.argv.slice(2)).then(() => EXIT.ok, explain);
+await printed();
+process.exit(exitCode);

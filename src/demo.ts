@@ -4,15 +4,16 @@
  * and Bullion itself as a child process that takes them for the real ones; figures once a second.
  *
  * The exchanges misbehave a little, as real ones do: duplicates, late and lost trades, garbage, cut
- * connections. Because they live outside of Bullion's process, it can be killed and started again
- * (`kill -9`, then `node dist/supervisor.js --config configs/demo.yaml`) while they go on.
+ * connections. When Bullion's process ends, however it does, the demo ends with it; the next demo
+ * goes on in the same data directory.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Health } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
+import { EXIT, UserError } from '#src/base/errors';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import type { FaultProfile } from '#src/simulator/faults';
@@ -122,6 +123,7 @@ async function main(): Promise<void> {
   const logPath = `${config.data_dir}.log`;
   mkdirSync(dirname(logPath), { recursive: true });
   const logFile = openSync(logPath, 'a', 0o600);
+  const logStart = fstatSync(logFile).size;
   // A process group of its own: Ctrl-C reaches this process only, which passes it on once.
   const supervisor = spawn(
     process.execPath,
@@ -158,7 +160,13 @@ Stop with Ctrl-C.
     process.stdout.write('Stopped; everything received is in the tables.\n');
     process.exit(0);
   }
-  process.stderr.write(`bullion: the server ended with ${signal ?? code}; see ${logPath}\n`);
+  const reason = readFileSync(logPath)
+    .subarray(logStart)
+    .toString()
+    .match(/^bullion: (.+)/m)?.[1];
+  process.stderr.write(
+    `bullion: the server ended with ${signal ?? code}${reason ? `: ${reason}` : `; see ${logPath}`}\n`,
+  );
   process.exit(code ?? 70);
 }
 
@@ -192,5 +200,5 @@ const CONFIG = 'configs/demo.yaml';
 
 main().catch((error: unknown) => {
   process.stderr.write(`bullion: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(70);
+  process.exit(error instanceof UserError ? error.exitCode : EXIT.internal);
 });

@@ -21,8 +21,14 @@ import { SupervisorTree } from '#src/supervision/supervisor-tree';
 /** An orderly end that takes longer is cut short: everything durable stays so. */
 const STOP_MS_MAX = 9_500;
 
+const USAGE = 'node dist/supervisor.js [--config FILE] [--print-layout]';
+
 async function main(): Promise<void> {
   const args = readArguments();
+  if (args.help) {
+    process.stdout.write(`the server\nusage: ${USAGE}\n`);
+    return;
+  }
   const cwd = process.cwd();
   const config = loadConfig({
     env: process.env,
@@ -63,6 +69,7 @@ async function main(): Promise<void> {
     runName: `r${clock.nowUs().toString(36)}`,
     entry: new URL('./actors/thread.js', import.meta.url),
     lakeWorker: new URL('./actors/lake-worker.js', import.meta.url),
+    maintenanceWorker: new URL('./actors/maintenance-worker.js', import.meta.url),
     log,
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);
@@ -86,35 +93,45 @@ async function main(): Promise<void> {
   process.on('SIGTERM', (signal) => void stop(signal));
   process.on('SIGINT', (signal) => void stop(signal));
 
-  const { port } = await tree.start();
+  const up = await tree.start();
+  if (up === undefined) return; // a signal came first
   log('info', 'ready', {
-    url: `http://${config.http.host}:${port}`,
+    url: `http://${config.http.host}:${up.port}`,
     dataDir: data.dir,
     exchanges: exchanges.map(exchangeKey),
     instruments: instruments.length,
   });
 }
 
-function readArguments(): { config: string | undefined; printLayout: boolean } {
+function readArguments(): { config: string | undefined; printLayout: boolean; help: boolean } {
   try {
     const { values } = parseArgs({
-      options: { config: { type: 'string' }, 'print-layout': { type: 'boolean' } },
+      options: {
+        config: { type: 'string' },
+        'print-layout': { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
     });
-    return { config: values.config, printLayout: values['print-layout'] ?? false };
+    return {
+      config: values.config,
+      printLayout: values['print-layout'] ?? false,
+      help: values.help ?? false,
+    };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(
-      EXIT.usage,
-      `${reason}; usage: node dist/supervisor.js [--config FILE] [--print-layout]`,
-    );
+    const said = error instanceof Error ? error.message : String(error);
+    throw new UserError(EXIT.usage, `${said.split(/\. |\n/, 1)[0]}; usage: ${USAGE}`);
   }
 }
 
-main().catch((error: unknown) => {
+/** Whatever nobody has caught ends the process in one way, wherever it comes from. */
+function die(error: unknown): never {
   if (error instanceof UserError) {
     process.stderr.write(`bullion: ${error.message}\n`);
     process.exit(error.exitCode);
   }
   process.stderr.write(`bullion: ${error instanceof Error ? error.stack : String(error)}\n`);
   process.exit(EXIT.internal);
-});
+}
+
+process.on('uncaughtException', die);
+main().catch(die);

@@ -65,12 +65,25 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exchanges: ['base', 'log'],
   trades: ['base', 'exchanges', 'log', 'config', 'columns'],
   candles: ['base', 'columns', 'trades'],
-  lake: ['base', 'columns', 'candles', 'trades'],
+  lake: ['base', 'log', 'columns', 'candles', 'trades'],
+  iceberg: ['base', 'lake'],
   output: ['base', 'candles'],
+  sql: ['base', 'output'],
   import: ['base', 'log'],
   feed: ['base', 'log', 'exchanges', 'config'],
   runtime: ['base', 'ring', 'columns', 'lake', 'config', 'api'],
   state: ['base', 'candles', 'lake', 'runtime'],
+  maintenance: [
+    'base',
+    'config',
+    'log',
+    'lake',
+    'candles',
+    'trades',
+    'iceberg',
+    'runtime',
+    'state',
+  ],
   simulator: ['base', 'log'],
   api: ['base', 'config', 'output', 'candles'],
   supervision: [
@@ -81,8 +94,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'trades',
     'candles',
     'lake',
+    'iceberg',
     'runtime',
     'state',
+    'maintenance',
     'api',
     'feed',
   ],
@@ -97,7 +112,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'trades',
     'runtime',
     'state',
+    'maintenance',
     'supervision',
+    'sql',
   ],
 };
 
@@ -228,6 +245,7 @@ test('worker threads are known to the supervision and to thread entries only', (
     'src/runtime/control-endpoint.ts',
     'actors/',
     'src/lake/pool.ts',
+    'src/maintenance/pool.ts',
   ];
   assert.deepEqual(offenders(product, /node:worker_threads/, may), []);
 });

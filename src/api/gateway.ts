@@ -5,6 +5,7 @@
  *   GET /v1/symbols           the instruments, in the order of configs/instruments.yaml
  *   GET /health               200 when ready, 503 when not, with the facts either way
  *   GET /health/live          200 as long as the process answers
+ *   /iceberg/v1/...           the tables as an Iceberg REST catalog (src/api/iceberg-routes.ts)
  *
  * Decimals are strings. Every error is a problem document (src/api/problem.ts). The gateway knows
  * neither store nor sockets: candles and status come from whoever wires it.
@@ -22,6 +23,7 @@ import type { Instrument } from '#schemas/instrument';
 import { candleQuery } from '#src/api/candle-query';
 import type { CandleSource } from '#src/api/candle-source';
 import { HEALTH, health, type StatusSource } from '#src/api/health';
+import { type IcebergSource, registerIceberg } from '#src/api/iceberg-routes';
 import { PROBLEM_TYPE, Problem, problemBody, statusDetail } from '#src/api/problem';
 import {
   protect,
@@ -35,6 +37,8 @@ export interface GatewayOptions {
   readonly instruments: readonly Instrument[];
   readonly candles: CandleSource;
   readonly status: StatusSource;
+  /** The tables; without it there is no catalog. */
+  readonly iceberg?: IcebergSource;
   /** Told of every failure that a client only sees as "the server failed". */
   readonly onFailure: (error: unknown) => void;
 }
@@ -121,7 +125,7 @@ function answerBrokenRequest(error: Error, socket: Socket): void {
 }
 
 export function createGateway(options: GatewayOptions): FastifyInstance {
-  const { instruments, candles, status: statusSource, onFailure } = options;
+  const { instruments, candles, status: statusSource, iceberg, onFailure } = options;
 
   const answerError = (error: unknown, reply: FastifyReply): void => {
     if (error instanceof Problem) {
@@ -183,6 +187,7 @@ export function createGateway(options: GatewayOptions): FastifyInstance {
     },
   );
   app.get('/health/live', json(LIVE), async () => ({ live: true as const }));
+  if (iceberg !== undefined) registerIceberg(app, iceberg, onFailure);
   return app;
 }
 

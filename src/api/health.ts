@@ -12,8 +12,10 @@ function orNull<T extends TSchema>(schema: T) {
 const exchangeStatus = Type.Object({
   exchange: Type.Union(EXCHANGES.map((name) => Type.Literal(name))),
   state: Type.Union(
-    (['connecting', 'connected', 'waiting', 'stopped'] as const).map((s) => Type.Literal(s)),
-    { description: 'waiting: until the next attempt; stopped: for good' },
+    (['connecting', 'connected', 'waiting', 'disk_full', 'stopped'] as const).map((s) =>
+      Type.Literal(s),
+    ),
+    { description: 'waiting: until the next attempt; disk_full: until there is room' },
   ),
   connections: Type.Integer({ description: 'Open connections; two while one replaces another.' }),
   last_frame_age_ms: orNull(
@@ -74,7 +76,7 @@ export function health(status: SystemStatus): Health {
       .map((a) => `The actor ${a.actor} is ${a.state}.`),
     ...status.exchanges
       .filter((e) => e.state !== 'connected')
-      .map((e) => `${e.exchange} is not connected: ${e.state}.`),
+      .map((e) => `${e.exchange} is not connected: ${e.state.replace('_', ' ')}.`),
   ];
   return { live: true, ready: reasons.length === 0, reasons, ...status };
 }

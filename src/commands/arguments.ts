@@ -3,6 +3,8 @@
  * with the same sentence.
  */
 import { EXCHANGES, type Exchange, isExchange } from '#schemas/exchange';
+import type { Instrument } from '#schemas/instrument';
+import { EXIT, UserError } from '#src/base/errors';
 import type { Arguments } from '#src/commands/command';
 import { loadConfig } from '#src/config/load';
 import type { Config } from '#src/config/schema';
@@ -56,6 +58,24 @@ export function countArgument({ values, wrong }: Arguments, name: string): numbe
   if (text === undefined) return undefined;
   if (/^\d{1,9}$/.test(text) && Number(text) > 0) return Number(text);
   throw wrong(`--${name} ${text} is not a positive whole number`);
+}
+
+/** The symbol asked for, which must be one of the directory's (of the exchange, if one is named). */
+export function symbolArgument(
+  { values }: Arguments,
+  instruments: readonly Instrument[],
+  exchange: Exchange | undefined,
+): string | undefined {
+  const symbol = values.symbol as string | undefined;
+  if (symbol === undefined) return undefined;
+  const ours = instruments.filter((i) => exchange === undefined || i.exchange === exchange);
+  const known = new Set(ours.map((instrument) => instrument.symbol));
+  if (known.has(symbol)) return symbol;
+  const of = exchange === undefined ? '' : ` of ${exchange}`;
+  throw new UserError(
+    EXIT.usage,
+    `--symbol ${symbol} is not an instrument${of} here; there are ${[...known].join(', ')}`,
+  );
 }
 
 export function textArgument({ values }: Arguments, name: string): string | undefined {

@@ -2,18 +2,19 @@
  * `bullion candles`: candles of one instrument as table, csv or json.
  */
 import { isTimeframe, TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
-import { EXIT, UserError } from '#src/base/errors';
 import {
   configOf,
   countArgument,
   exchangeArgument,
   formatArgument,
+  symbolArgument,
   timeArgument,
 } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { openState } from '#src/commands/open-state';
 import { CANDLE_COLUMNS } from '#src/output/candle-columns';
 import { type CandleRow, candleRow } from '#src/output/candle-row';
+import { printRows } from '#src/output/standard-output';
 
 async function run(args: Arguments): Promise<void> {
   const exchange = exchangeArgument(args);
@@ -29,15 +30,8 @@ async function run(args: Arguments): Promise<void> {
   const format = formatArgument(args);
 
   const { store, instruments, close } = await openState(configOf(args));
+  symbolArgument(args, instruments, exchange);
   const instrument = instruments.find((i) => i.exchange === exchange && i.symbol === symbol);
-  if (instrument === undefined) {
-    const known = instruments.filter((i) => i.exchange === exchange).map((i) => i.symbol);
-    await close();
-    throw new UserError(
-      EXIT.usage,
-      `--symbol ${symbol} is not an instrument of ${exchange} here; there are ${known.join(', ')}`,
-    );
-  }
   function* rows(): Generator<CandleRow> {
     let left = limit;
     // Windows start on multiples of the timeframe: the first one at or after `start`.
@@ -48,7 +42,7 @@ async function run(args: Arguments): Promise<void> {
       yield candleRow(record, instrument!);
     }
   }
-  printRows(format, CANDLE_COLUMNS, rows());
+  await printRows(format, CANDLE_COLUMNS, rows());
   await close();
 }
 

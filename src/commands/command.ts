@@ -4,7 +4,7 @@
  */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { EXIT, UserError } from '#src/base/errors';
-import { formatRows, type OutputColumn, type OutputFormat, type OutputRow } from '#src/output/rows';
+import { print, printRows } from '#src/output/standard-output';
 
 export type OptionKinds = NonNullable<ParseArgsConfig['options']>;
 
@@ -25,6 +25,8 @@ export interface CommandSpec {
   readonly summary: string;
   /** The command line, without the options every command takes. */
   readonly usage: string;
+  /** Words it takes beside its options at most; none when left out. */
+  readonly wordsMax?: number;
   /** Names of the command's own options that take a value. */
   readonly options: readonly string[];
   readonly run: (args: Arguments) => Promise<void>;
@@ -47,8 +49,13 @@ export function defineCommand(spec: CommandSpec): Command {
     summary: spec.summary,
     async run(argv) {
       const args = parse(argv, options, wrong);
-      if (args.values.help === true) process.stdout.write(`${spec.summary}\nusage: ${usage}\n`);
-      else await spec.run(args);
+      if (args.values.help === true) {
+        await print(`${spec.summary}\nusage: ${usage}\n`);
+        return;
+      }
+      const extra = args.positionals[spec.wordsMax ?? 0];
+      if (extra !== undefined) throw wrong(`${extra} is one word too many`);
+      await spec.run(args);
     },
   };
 }
@@ -66,21 +73,17 @@ function parse(
     });
     return { values: values as Arguments['values'], positionals, wrong };
   } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error));
+    // Node's first sentence says what is wrong; the others guess at shells and dashes.
+    const said = error instanceof Error ? error.message : String(error);
+    throw wrong(said.split(/\. |\n/, 1)[0] as string);
   }
 }
 
-/** Writes rows to standard output. */
-export function printRows(
-  format: OutputFormat,
-  columns: readonly OutputColumn[],
-  rows: Iterable<OutputRow>,
-): void {
-  for (const piece of formatRows(format, columns, rows)) process.stdout.write(piece);
-}
-
 /** Writes one row of whole numbers: as one JSON object with --json, as a table otherwise. */
-export function printFigures(args: Arguments, figures: Readonly<Record<string, number>>): void {
+export function printFigures(
+  args: Arguments,
+  figures: Readonly<Record<string, number>>,
+): Promise<void> {
   const columns = Object.keys(figures).map((name) => ({ name, kind: 'integer' as const }));
-  printRows(args.values.json === true ? 'jsonl' : 'table', columns, [figures]);
+  return printRows(args.values.json === true ? 'jsonl' : 'table', columns, [figures]);
 }

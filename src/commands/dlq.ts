@@ -5,25 +5,20 @@
  * raised) and appends those that now hold trades to bronze once more, with their first receive time.
  * It is idempotent: trades that gold has already are not appended again.
  */
-import { DEAD_LETTERS } from '#schemas/dead-letter';
+import { DEAD_LETTERS, REASONS } from '#schemas/dead-letter';
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { EXIT, UserError } from '#src/base/errors';
-import {
-  configOf,
-  countArgument,
-  formatArgument,
-  optionalExchange,
-  textArgument,
-} from '#src/commands/arguments';
-import { type Arguments, defineCommand, printFigures, printRows } from '#src/commands/command';
+import { configOf, countArgument, formatArgument, optionalExchange } from '#src/commands/arguments';
+import { type Arguments, defineCommand, printFigures } from '#src/commands/command';
 import { figuresOf, subtractFigures } from '#src/commands/figures';
 import { fileReader } from '#src/commands/file-reader';
 import { withOfflineRun } from '#src/commands/offline';
-import { openState } from '#src/commands/open-state';
+import { openState, requireData } from '#src/commands/open-state';
 import { FRAME_TRADES, NO_REASON } from '#src/exchanges/parsed-trades';
 import { type DeadLetterRecord, readDeadLetters } from '#src/lake/table-reader';
 import { KIND_REPLAY } from '#src/log/frame';
 import type { OutputColumn, OutputRow } from '#src/output/rows';
+import { print, printRows } from '#src/output/standard-output';
 import { isoMicros } from '#src/output/text';
 import type { DataDirectory } from '#src/supervision/data-directory';
 import { IntervalSet } from '#src/trades/interval-set';
@@ -53,7 +48,7 @@ async function run(args: Arguments): Promise<void> {
 async function list(args: Arguments): Promise<void> {
   const format = formatArgument(args);
   const exchange = optionalExchange(args);
-  const reason = textArgument(args, 'reason');
+  const reason = reasonArgument(args);
   const limit = countArgument(args, 'limit');
   const { store, paths, close } = await openState(configOf(args));
   function* rows(): Generator<OutputRow> {
@@ -71,7 +66,7 @@ async function list(args: Arguments): Promise<void> {
       };
     }
   }
-  printRows(format, COLUMNS, rows());
+  await printRows(format, COLUMNS, rows());
   await close();
 }
 
@@ -99,14 +94,15 @@ async function show(args: Arguments): Promise<void> {
   process.stderr.write(
     `${found.bronze_source} ${found.offset} trade ${found.record_index}: ${found.error_reason}\n`,
   );
-  process.stdout.write(found.raw_record);
-  if (process.stdout.isTTY) process.stdout.write('\n');
+  await print(found.raw_record);
+  if (process.stdout.isTTY) await print('\n');
 }
 
 async function replay(args: Arguments): Promise<void> {
   const config = configOf(args);
+  requireData(config.data_dir);
   const only = optionalExchange(args);
-  const reason = textArgument(args, 'reason');
+  const reason = reasonArgument(args);
   const totals = { judged: 0, replayed: 0, trades: 0, duplicates: 0, dead_letters: 0 };
   for (const exchange of EXCHANGES) {
     if (only !== undefined && exchange !== only) continue;
@@ -134,7 +130,14 @@ async function replay(args: Arguments): Promise<void> {
       totals.dead_letters += gained.dead_letters;
     });
   }
-  printFigures(args, totals);
+  await printFigures(args, totals);
+}
+
+function reasonArgument({ values, wrong }: Arguments): string | undefined {
+  const reason = values.reason as string | undefined;
+  const names = REASONS.map(({ name }) => name);
+  if (reason === undefined || (names as string[]).includes(reason)) return reason;
+  throw wrong(`--reason ${reason} is not one of ${names.join(', ')}`);
 }
 
 /** The dead letters' frames of one exchange, each frame once. */
@@ -186,6 +189,7 @@ export const dlqCommand = defineCommand({
   summary: 'dead letters: list, show, replay',
   usage:
     'bullion dlq list|show OFFSET|replay [--exchange E] [--reason R] [--limit N] [--format table|csv|json|jsonl]',
+  wordsMax: 2,
   options: ['exchange', 'reason', 'limit', 'format'],
   run,
 });

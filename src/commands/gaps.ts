@@ -2,10 +2,16 @@
  * `bullion gaps`: the gap ledger. One row per missing id range, with the times of the trades that
  * bound it: what the exchange sent and never arrived, as far as anyone can know.
  */
-import { configOf, formatArgument, optionalExchange } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import {
+  configOf,
+  formatArgument,
+  optionalExchange,
+  symbolArgument,
+} from '#src/commands/arguments';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { openState } from '#src/commands/open-state';
 import type { OutputColumn } from '#src/output/rows';
+import { printRows } from '#src/output/standard-output';
 import { isoMicros } from '#src/output/text';
 import { gapsOf } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
@@ -24,9 +30,10 @@ async function run(args: Arguments): Promise<void> {
   const exchange = optionalExchange(args);
   const format = formatArgument(args);
   const { store, instruments, close } = await openState(configOf(args));
+  const symbol = symbolArgument(args, instruments, exchange);
   const rows = instruments
     .filter((i) => exchange === undefined || i.exchange === exchange)
-    .filter((i) => args.values.symbol === undefined || i.symbol === args.values.symbol)
+    .filter((i) => symbol === undefined || i.symbol === symbol)
     .flatMap((instrument) => {
       const packed = store.intervals(instrument);
       const gaps = packed === undefined ? [] : gapsOf(IntervalSet.unpack(packed));
@@ -40,7 +47,7 @@ async function run(args: Arguments): Promise<void> {
         before: isoMicros(gap.beforeUs),
       }));
     });
-  printRows(format, COLUMNS, rows);
+  await printRows(format, COLUMNS, rows);
   await close();
 }
 

@@ -19,6 +19,7 @@ import {
   isImportFormat,
   openImport,
 } from '#src/import/read-import';
+import type { DataDirectory } from '#src/supervision/data-directory';
 import type { OfflineRun } from '#src/supervision/offline-run';
 
 interface Request {
@@ -100,6 +101,16 @@ async function append(
   return refused;
 }
 
+/** Frames of the log that no epoch covers yet. */
+function unfinishedFrames(
+  { store }: DataDirectory,
+  { writer }: OfflineRun,
+  exchange: Exchange,
+): number {
+  const progress = store.epoch().progress.find((p) => p.exchange === exchange);
+  return (writer?.nextSequence ?? 0) - (progress?.nextSequence ?? 0);
+}
+
 async function run(args: Arguments): Promise<void> {
   const request = requestOf(args);
   const config = configOf(args);
@@ -114,6 +125,12 @@ async function run(args: Arguments): Promise<void> {
     },
     async ({ data, run: pipeline, nowUs }): Promise<Figures> => {
       const before = figuresOf(data, request.exchange);
+      const left = unfinishedFrames(data, pipeline, request.exchange);
+      if (left > 0) {
+        process.stderr.write(
+          `bullion: ${left} frames are in the log already, from a run that did not come to its end; they are derived and counted here, too\n`,
+        );
+      }
       const refused = await append(sources, pipeline, nowUs, progress);
       progress.phase('deriving', 1);
       let total = 0;
@@ -131,10 +148,10 @@ async function run(args: Arguments): Promise<void> {
       return { ...subtractFigures(figuresOf(data, request.exchange), before), epochs };
     },
   );
-  printFigures(args, { ...figures });
+  await printFigures(args, { ...figures });
   if (figures.dead_letters > 0) {
     process.stderr.write(
-      `bullion: ${figures.dead_letters} records are no valid trades; bullion dlq list shows them with their reasons\n`,
+      `bullion: dead letters: ${figures.dead_letters}; bullion dlq list shows them with their reasons\n`,
     );
   }
 }
@@ -143,6 +160,7 @@ export const importCommand = defineCommand({
   summary: 'recorded frames or public dump files into bronze, and on to candles',
   usage:
     'bullion import --exchange E --format frames|binance-trades-csv|binance-aggtrades-csv [--symbol S] FILES...',
+  wordsMax: Number.POSITIVE_INFINITY,
   options: ['exchange', 'format', 'symbol'],
   run,
 });

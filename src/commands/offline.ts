@@ -6,6 +6,7 @@ import type { Exchange } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { type ConfiguredInstrument, loadInstruments } from '#src/config/instruments';
 import type { Config } from '#src/config/schema';
+import { withRules } from '#src/state/rules';
 import {
   type DataDirectory,
   type OpenOptions,
@@ -27,6 +28,8 @@ export interface OfflineRequest {
   /** The exchange whose log frames will be appended to, if any. */
   readonly appendTo: Exchange | undefined;
   readonly binanceStream: OpenOptions['binanceStream'];
+  /** Derive by the directory's own rules, not by those of the configuration. */
+  readonly keepRules?: boolean;
   /** Instead of the configured instruments. */
   readonly instruments?: readonly ConfiguredInstrument[];
   readonly bronze?: string;
@@ -36,7 +39,7 @@ export async function withOfflineRun<T>(
   request: OfflineRequest,
   work: (context: OfflineContext) => Promise<T>,
 ): Promise<T> {
-  const { purpose, appendTo, binanceStream, bronze } = request;
+  const { purpose, appendTo, binanceStream, bronze, keepRules = false } = request;
   const clock = systemClock();
   const data = await openDataDirectory({
     config: request.config,
@@ -44,9 +47,10 @@ export async function withOfflineRun<T>(
     clock,
     purpose,
     binanceStream,
+    keepRules,
     ...(bronze !== undefined && { bronze }),
   });
-  const config = withBinanceStream(request.config, data.binanceStream);
+  const config = withRules(withBinanceStream(request.config, data.binanceStream), data.rules);
   try {
     const run = new OfflineRun({
       config,

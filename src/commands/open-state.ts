@@ -18,14 +18,19 @@ export interface OpenState {
   close(): Promise<void>;
 }
 
+/** Refuses a directory without Bullion data: reading it must not make an empty one. */
+export function requireData(dir: string): void {
+  const paths = dataPaths(dir);
+  if (existsSync(paths.state) || existsSync(paths.bronze)) return;
+  throw new UserError(
+    EXIT.noInput,
+    `${dir} holds no Bullion data; name another directory with --data-dir, or import something first`,
+  );
+}
+
 export async function openState(config: Config): Promise<OpenState> {
   const paths = dataPaths(config.data_dir);
-  if (!existsSync(paths.state)) {
-    throw new UserError(
-      EXIT.noInput,
-      `${config.data_dir} holds no Bullion data; name another directory with --data-dir, or import something first`,
-    );
-  }
+  requireData(config.data_dir);
   const store = await StateStore.open(paths.state, { readOnly: true });
   return { store, instruments: store.instruments(), paths, close: () => store.close() };
 }

@@ -3,23 +3,34 @@
  *
  * Silver, gold, dead letters, gaps and candles are a pure function of the bronze log; this command
  * is that sentence as a check. The directory itself is first brought up to the end of its own log,
- * as a start would do. What differs is named, and the rebuilt directory stays to be looked at.
+ * as a start would do. What differs is named, and the rebuilt directory stays to be looked at; where
+ * the original's state or files are damaged, it is there to take their place.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { DEAD_LETTERS } from '#schemas/dead-letter';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
+import { systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
+import { nodeDisk } from '#src/base/node-disk';
 import { configOf, formatArgument } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { fileReader } from '#src/commands/file-reader';
 import { type OfflineRequest, withOfflineRun } from '#src/commands/offline';
-import { progressBar } from '#src/commands/progress-bar';
+import { requireData } from '#src/commands/open-state';
+import { type Progress, progressBar } from '#src/commands/progress-bar';
+import type { Config } from '#src/config/schema';
 import { readDeadLetters, readTrades } from '#src/lake/table-reader';
+import { listSegments } from '#src/log/segment-files';
 import type { OutputColumn } from '#src/output/rows';
-import type { DataDirectory } from '#src/supervision/data-directory';
+import { printRows } from '#src/output/standard-output';
+import { rulesOf, withRules } from '#src/state/rules';
+import { StateStore } from '#src/state/store';
+import { type DataDirectory, dataPaths } from '#src/supervision/data-directory';
+import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
 
 const COLUMNS = [
   { name: 'what', kind: 'text' },
@@ -39,85 +50,187 @@ async function run(args: Arguments): Promise<void> {
   const format = formatArgument(args);
   const config = configOf(args);
   const to = (args.values.to as string | undefined) ?? `${config.data_dir}.rebuilt`;
+  requireData(config.data_dir);
   if (existsSync(to) && readdirSync(to).length > 0) {
     throw new UserError(
       EXIT.usage,
       `${to} is not empty; name a fresh directory with --to, or delete it`,
     );
   }
-  const progress = progressBar();
+  requireWholeLogs(config.data_dir);
   const request: OfflineRequest = {
     config,
     purpose: 'a rebuild',
     appendTo: undefined,
     binanceStream: undefined,
+    keepRules: true,
   };
-  // The original stays open, and so locked, until both are compared.
-  const different = await withOfflineRun(request, async ({ data, run: pipeline }) => {
-    progress.phase('catching up', 1);
-    await pipeline.finish((judged, frames) => progress.at(judged / Math.max(1, frames)));
-    const rebuilt: OfflineRequest = {
-      ...request,
-      config: { ...config, data_dir: to },
-      binanceStream: data.binanceStream,
-      instruments: data.instruments,
-      bronze: data.paths.bronze,
-    };
-    return withOfflineRun(rebuilt, async ({ data: copy, run: again }) => {
-      let total = 0;
-      await again.finish((judged, frames) => {
-        if (frames !== total) progress.phase('rebuilding', frames);
-        total = frames;
-        progress.at(judged);
+  const progress = progressBar();
+  let rows: Compared[];
+  let rulesSinceEpoch = 0;
+  let hasExpired = false;
+  let damage: UserError | undefined;
+  try {
+    // The original stays open, and so locked, until both are compared.
+    rows = await withOfflineRun(request, async ({ data, run: pipeline }) => {
+      rulesSinceEpoch = data.store.identity.rulesSinceEpoch ?? 0;
+      hasExpired = Object.keys(data.store.epoch().expiredRows).length > 0;
+      progress.phase('catching up', 1);
+      await pipeline.finish((judged, frames) => progress.at(judged / Math.max(1, frames)));
+      const rebuilt: OfflineRequest = {
+        ...request,
+        config: { ...pipeline.config, data_dir: to },
+        binanceStream: data.binanceStream,
+        instruments: data.instruments,
+        bronze: data.paths.bronze,
+      };
+      return rebuild(rebuilt, progress, (copy) => {
+        progress.phase('comparing', PARTS.length);
+        return PARTS.map(([what, digest], i) => {
+          const theirs = digest(copy);
+          let mine: Digest | undefined;
+          try {
+            mine = digest(data);
+          } catch (error) {
+            damage ??= damageOf(error);
+          }
+          progress.at(i + 1);
+          return compared(what, mine, theirs);
+        });
       });
-      const rows = compare(data, copy, (name, total_) => progress.phase(name, total_), progress.at);
-      progress.end();
-      printRows(format, COLUMNS, rows);
-      return rows.filter(({ equal }) => !equal).map(({ what }) => what);
     });
-  });
-  if (different.length > 0) {
+  } catch (error) {
+    damage = damageOf(error);
+    rows = await rebuildDamaged(config, to, progress);
+  }
+  progress.end();
+  await printRows(format, COLUMNS, rows);
+  if (damage !== undefined) {
+    throw new UserError(
+      EXIT.io,
+      `${damage.message.split(/[:;] run /)[0]}: ${to} holds everything as the bronze log gives it; put its state and lake in the place of those in ${config.data_dir}`,
+    );
+  }
+  const different = rows.filter(({ equal }) => !equal).map(({ what }) => what);
+  if (different.length === 0) return;
+  const change =
+    rulesSinceEpoch === 0
+      ? ''
+      : ` (its rules or instruments were changed after epoch ${rulesSinceEpoch}: what came before may rightly differ)`;
+  const past = hasExpired ? ' (retention has taken old silver and candles out of it)' : '';
+  throw new UserError(
+    EXIT.data,
+    `${config.data_dir} differs from what its bronze log gives${change}${past}, in ${different.join(', ')}; the rebuilt directory is ${to}`,
+  );
+}
+
+/** A log without its beginning gives only part of gold again: nothing to put in gold's place. */
+function requireWholeLogs(dataDir: string): void {
+  const { bronze } = dataPaths(dataDir);
+  for (const exchange of EXCHANGES) {
+    const [first = 0] = listSegments(nodeDisk(), join(bronze, exchangeKey(exchange)));
+    if (first === 0) continue;
     throw new UserError(
       EXIT.data,
-      `${config.data_dir} differs from what its bronze log gives, in ${different.join(', ')}; the rebuilt directory is ${to}`,
+      `The ${exchange} log in ${bronze} begins at frame ${first}: retention dropped what came before, so a rebuild cannot give all of gold again; bring damaged files back from a backup, and set maintenance.retention_days.bronze to 0 where logs are to be kept`,
     );
   }
 }
 
-type Compared = { what: string; rows: number; rebuilt_rows: number; equal: boolean };
-
-function compare(
-  original: DataDirectory,
-  copy: DataDirectory,
-  phase: (name: string, total: number) => void,
-  at: (done: number) => void,
-): Compared[] {
-  const silver = EXCHANGES.map((exchange) => silverTable(exchangeKey(exchange)));
-  const parts: readonly (readonly [string, (data: DataDirectory) => Digest])[] = [
-    ['frames and counts', progressDigest],
-    ...[...silver, GOLD_TRADES].map(
-      (table) => [table, (data: DataDirectory) => tradesDigest(data, table)] as const,
-    ),
-    [DEAD_LETTERS, deadLettersDigest],
-    ['interval sets and gaps', intervalsDigest],
-    ...TIMEFRAMES.map(
-      (timeframe, index) =>
-        [`candles ${timeframe}`, (data: DataDirectory) => candlesDigest(data, index)] as const,
-    ),
-  ];
-  phase('comparing', parts.length);
-  return parts.map(([what, digest], i) => {
-    const mine = digest(original);
-    const theirs = digest(copy);
-    at(i + 1);
-    return {
-      what,
-      rows: mine.rows,
-      rebuilt_rows: theirs.rows,
-      equal: mine.rows === theirs.rows && mine.sha256 === theirs.sha256,
-    };
+/** Derives everything into the request's directory and hands it to `work`. */
+function rebuild<T>(
+  request: OfflineRequest,
+  progress: Progress,
+  work: (copy: DataDirectory) => T,
+): Promise<T> {
+  return withOfflineRun(request, async ({ data: copy, run: pipeline }) => {
+    let total = 0;
+    await pipeline.finish((judged, frames) => {
+      if (frames !== total) progress.phase('rebuilding', frames);
+      total = frames;
+      progress.at(judged);
+    });
+    return work(copy);
   });
 }
+
+/** A state or data file that cannot be read is what a rebuild is for; anything else goes on up. */
+function damageOf(error: unknown): UserError {
+  if (error instanceof UserError && error.exitCode === EXIT.io) return error;
+  throw error;
+}
+
+/** With nothing to compare: what the damaged state still says of itself is taken from it. */
+async function rebuildDamaged(config: Config, to: string, progress: Progress): Promise<Compared[]> {
+  const lock = await acquireDataDirectory(config.data_dir, {
+    clock: systemClock(),
+    purpose: 'a rebuild',
+  });
+  try {
+    const { rules, binanceStream, instruments } = await survivors(config);
+    const request: OfflineRequest = {
+      config: { ...withRules(config, rules), data_dir: to },
+      purpose: 'a rebuild',
+      appendTo: undefined,
+      binanceStream,
+      bronze: dataPaths(config.data_dir).bronze,
+      ...(instruments !== undefined && { instruments }),
+    };
+    return await rebuild(request, progress, (copy) =>
+      PARTS.map(([what, digest]) => compared(what, undefined, digest(copy))),
+    );
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Rules, stream and instruments of a directory, as far as its state can be read. */
+async function survivors(config: Config) {
+  const configured = { rules: rulesOf(config), binanceStream: 'as stored', instruments: undefined };
+  let store: StateStore | undefined;
+  try {
+    store = await StateStore.open(dataPaths(config.data_dir).state, { readOnly: true });
+    const { rules = configured.rules, binanceStream = 'as stored' as const } = store.identity;
+    return { rules, binanceStream, instruments: store.instruments() };
+  } catch (error) {
+    damageOf(error);
+    return { ...configured, binanceStream: 'as stored' as const };
+  } finally {
+    await store?.close();
+  }
+}
+
+interface Compared {
+  readonly what: string;
+  /** null where the original cannot be read. */
+  readonly rows: number | null;
+  readonly rebuilt_rows: number;
+  readonly equal: boolean;
+  readonly [column: string]: string | number | boolean | null;
+}
+
+function compared(what: string, mine: Digest | undefined, theirs: Digest): Compared {
+  return {
+    what,
+    rows: mine?.rows ?? null,
+    rebuilt_rows: theirs.rows,
+    equal: mine?.rows === theirs.rows && mine.sha256 === theirs.sha256,
+  };
+}
+
+/** What is compared, in order. */
+const PARTS: readonly (readonly [string, (data: DataDirectory) => Digest])[] = [
+  ['frames and counts', progressDigest],
+  ...[...EXCHANGES.map((exchange) => silverTable(exchangeKey(exchange))), GOLD_TRADES].map(
+    (table) => [table, (data: DataDirectory) => tradesDigest(data, table)] as const,
+  ),
+  [DEAD_LETTERS, deadLettersDigest],
+  ['interval sets and gaps', intervalsDigest],
+  ...TIMEFRAMES.map(
+    (timeframe, index) =>
+      [`candles ${timeframe}`, (data: DataDirectory) => candlesDigest(data, index)] as const,
+  ),
+];
 
 function digestOf(texts: Iterable<string | Uint8Array>): Digest {
   const hash = createHash('sha256');

@@ -7,14 +7,15 @@ import {
   countArgument,
   formatArgument,
   optionalExchange,
-  textArgument,
+  symbolArgument,
   timeArgument,
 } from '#src/commands/arguments';
-import { type Arguments, defineCommand, printRows } from '#src/commands/command';
+import { type Arguments, defineCommand } from '#src/commands/command';
 import { fileReader } from '#src/commands/file-reader';
 import { openState } from '#src/commands/open-state';
 import { readTrades } from '#src/lake/table-reader';
 import type { OutputColumn, OutputRow } from '#src/output/rows';
+import { printRows } from '#src/output/standard-output';
 import { isoMicros } from '#src/output/text';
 
 const COLUMNS = [
@@ -36,12 +37,12 @@ const COLUMNS = [
 
 async function run(args: Arguments): Promise<void> {
   const exchange = optionalExchange(args);
-  const symbol = textArgument(args, 'symbol');
   const startUs = timeArgument(args, 'start');
   const endUs = timeArgument(args, 'end');
   const limit = countArgument(args, 'limit');
   const format = formatArgument(args);
-  const { store, paths, close } = await openState(configOf(args));
+  const { store, instruments, paths, close } = await openState(configOf(args));
+  const symbol = symbolArgument(args, instruments, exchange);
   const files = [...store.files(GOLD_TRADES)];
   function* rows(): Generator<OutputRow> {
     const filter = {
@@ -63,7 +64,7 @@ async function run(args: Arguments): Promise<void> {
       };
     }
   }
-  printRows(format, COLUMNS, rows());
+  await printRows(format, COLUMNS, rows());
   await close();
 }
 

@@ -31,8 +31,10 @@ export type DictionaryText = Dictionary<Utf8, Int16>;
 const DECIMAL = /^decimal\((\d+), (\d+)\)$/;
 
 /**
- * `dictionaries` names the repetitive string columns; a list or map column named there has
- * dictionary-encoded elements or keys. It changes how rows travel, not what is stored.
+ * `dictionaries` names the repetitive string columns. It changes how rows travel and, as a hint in
+ * the file, how Arrow readers hold them. Texts inside lists and maps always travel as they are:
+ * their Parquet layout cannot be set one by one, and Arrow C++ cannot read DELTA_BYTE_ARRAY pages
+ * into a dictionary.
  */
 export function arrowSchema(table: TableSchema, dictionaries: readonly string[] = []): Schema {
   return new Schema(
@@ -53,7 +55,7 @@ function text(id: number, coded: boolean): Utf8 | DictionaryText {
 }
 
 function columnType({ id, type }: Column, coded: boolean): DataType {
-  if (typeof type !== 'string') return nestedType(type, coded);
+  if (typeof type !== 'string') return nestedType(type);
   switch (type) {
     case 'int':
       return new Int32();
@@ -77,12 +79,10 @@ function columnType({ id, type }: Column, coded: boolean): DataType {
   }
 }
 
-function nestedType(type: Exclude<ColumnType, string>, coded: boolean): DataType {
-  if ('list' in type) {
-    return new List(field('element', type.elementId, text(type.elementId, coded), false));
-  }
+function nestedType(type: Exclude<ColumnType, string>): DataType {
+  if ('list' in type) return new List(field('element', type.elementId, new Utf8(), false));
   const entry = new Struct<{ key: Utf8; value: Utf8 }>([
-    field('key', type.keyId, text(type.keyId, coded) as Utf8, false),
+    field('key', type.keyId, new Utf8(), false),
     field('value', type.valueId, new Utf8(), false),
   ]);
   const map = new Map_(new Field('key_value', entry, false));

@@ -27,9 +27,14 @@ export class DeadLetterSink {
     this.#options = options;
   }
 
-  /** Whether a dead letter can be added now. Throws the pool's error once an encoding has failed. */
-  ready(): boolean {
+  /** Throws the pool's error once an encoding has failed: the files of an epoch will not come. */
+  check(): void {
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Whether a dead letter can be added now; throws like `check`. */
+  ready(): boolean {
+    this.check();
     if (this.#bytes < this.#options.bytesMax) return true;
     if (this.#jobs === this.#options.jobsMax) return false;
     this.#submit();

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { type Disk, makeDirectoryDurably, writeFileDurably } from '#src/base/disk';
 import { EXIT, errorCode, UserError } from '#src/base/errors';
+import { fileMetrics } from '#src/lake/file-metrics';
 import type { StagedFile } from '#src/lake/staged-file';
 
 export interface FileSink {
@@ -39,7 +40,15 @@ export function stageFile(sink: FileSink, file: NewFile): StagedFile {
     );
   }
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { table, path, partition, rows, bytes: bytes.length, sha256 };
+  return {
+    table,
+    path,
+    partition,
+    rows,
+    bytes: bytes.length,
+    sha256,
+    metrics: fileMetrics(bytes),
+  };
 }
 
 /** ENOSPC, EIO, ...: the operating system's own codes, unlike Node's ERR_*. */

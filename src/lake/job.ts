@@ -1,7 +1,7 @@
 /**
- * Work for the lake pool: rows in memory to fsynced Parquet files. A job is plain data; shared
- * memory in it stays shared and must not be written until the job's promise settles.
- * Every job answers with the files it staged (src/lake/staged-file.ts), one per partition it met.
+ * Work for the lake pool: rows in memory, or a stretch of a log, to fsynced Parquet files. A job is
+ * plain data; shared memory in it stays shared and must not be written until the job's promise
+ * settles. Every job answers with the files it staged (src/lake/staged-file.ts), by partition.
  */
 import type { Exchange } from '#schemas/exchange';
 import type { Timeframe } from '#schemas/timeframe';
@@ -43,4 +43,15 @@ export interface CandlesJob {
   readonly name: string;
 }
 
-export type LakeJob = TradesJob | DeadLettersJob | CandlesJob;
+/** The frames [fromSequence, toSequence) of a log, which must all be in sealed segments. */
+export interface BronzeJob {
+  readonly kind: 'bronze';
+  readonly exchange: Exchange;
+  /** The folder of the exchange's log. */
+  readonly dir: string;
+  readonly fromSequence: number;
+  readonly toSequence: number;
+  readonly name: string;
+}
+
+export type LakeJob = TradesJob | DeadLettersJob | CandlesJob | BronzeJob;

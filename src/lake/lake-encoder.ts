@@ -1,5 +1,6 @@
 /** Any LakeJob to its staged files: one encoder per kind, made when the first such job comes. */
 import type { Instrument } from '#schemas/instrument';
+import { BronzeEncoder } from '#src/lake/bronze-encoder';
 import { CandleEncoder } from '#src/lake/candle-encoder';
 import { DeadLetterEncoder } from '#src/lake/dead-letter-encoder';
 import type { FileSink } from '#src/lake/file-sink';
@@ -13,6 +14,7 @@ export class LakeEncoder {
   #trades: TradeEncoder | undefined;
   #candles: CandleEncoder | undefined;
   #deadLetters: DeadLetterEncoder | undefined;
+  #bronze: BronzeEncoder | undefined;
 
   constructor(instruments: readonly Instrument[], sink: FileSink) {
     this.#instruments = instruments;
@@ -30,6 +32,9 @@ export class LakeEncoder {
       case 'dead-letters':
         this.#deadLetters ??= new DeadLetterEncoder(this.#sink);
         return this.#deadLetters.run(job);
+      case 'bronze':
+        this.#bronze ??= new BronzeEncoder(this.#sink);
+        return this.#bronze.run(job);
     }
   }
 }

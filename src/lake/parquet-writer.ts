@@ -63,6 +63,13 @@ export const FRONT_CODED: ColumnLayout = {
   statistics: true,
 };
 
+/** Whole messages: zstd finds what repeats in them as well as any encoding would prepare it. */
+export const AS_IS: ColumnLayout = {
+  dictionary: false,
+  encoding: Encoding.PLAIN,
+  statistics: true,
+};
+
 /**
  * Without statistics: for columns whose smallest and largest value would exclude no file. They cost
  * 15 to 45 ns a row of text.

@@ -2,6 +2,8 @@
  * A data file that is written and fsynced but belongs to a table only once an epoch names it.
  * Recovery deletes every file that no epoch names.
  */
+import type { FileMetrics } from '#src/lake/file-metrics';
+
 export interface StagedFile {
   /** Table name, such as `gold_crypto_trades`. */
   readonly table: string;
@@ -13,4 +15,5 @@ export interface StagedFile {
   readonly bytes: number;
   /** Lower-case hex SHA-256 of the file. */
   readonly sha256: string;
+  readonly metrics: FileMetrics;
 }

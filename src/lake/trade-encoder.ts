@@ -30,7 +30,7 @@ import type { StagedFile } from '#src/lake/staged-file';
 import { TradeColumns } from '#src/lake/trade-columns';
 import { orderTrades, SymbolOrder } from '#src/lake/trade-order';
 
-const TRADE_LAYOUT: ParquetLayout = {
+export const TRADE_LAYOUT: ParquetLayout = {
   columns: {
     // A file holds many symbols, so a range of their ids excludes nothing.
     message_id: unbounded(FRONT_CODED),

@@ -41,9 +41,14 @@ export class TradeSink {
     this.#options = options;
   }
 
-  /** Whether a row can be added now. Throws the pool's error once an encoding has failed. */
-  ready(): boolean {
+  /** Throws the pool's error once an encoding has failed: the files of an epoch will not come. */
+  check(): void {
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Whether a row can be added now; throws like `check`. */
+  ready(): boolean {
+    this.check();
     if (this.#current !== undefined) {
       if (this.#current.rows < this.#current.capacity) return true;
       this.#seal(this.#current);
@@ -87,7 +92,7 @@ export class TradeSink {
         return staged;
       });
     files.catch((error: unknown) => {
-      this.#failure = error; // rethrown by ready() and by cut(): the stage crashes, is supervised
+      this.#failure = error; // rethrown by check() and by cut(): the stage crashes, is supervised
       onFree();
     });
     this.#staged.push(files);

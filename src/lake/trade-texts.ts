@@ -11,7 +11,7 @@ import { EXCHANGES } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { CONDITION_AGGREGATE, TRADE_CONDITIONS } from '#schemas/trade';
 import { loadInt64 } from '#src/base/int64';
-import { CodedColumn, textData } from '#src/lake/arrow-buffers';
+import { stringsData, textData } from '#src/lake/arrow-buffers';
 import { DIGITS_MAX, writeDecimal } from '#src/lake/decimal-text';
 import { GATHER_ROWS, type Gather } from '#src/lake/gather';
 import {
@@ -65,25 +65,29 @@ export function gatherTradeIds(instruments: readonly Instrument[]): Gather {
 
 /** Bit i of the condition byte puts name i into the list. */
 export function gatherConditions(type: DataType): Gather {
-  const element = (type as List).children[0] as Field;
   const offsets = new Int32Array(GATHER_ROWS + 1);
-  const names = new CodedColumn(TRADE_CONDITIONS.length * GATHER_ROWS, TRADE_CONDITIONS);
+  const names = TRADE_CONDITIONS.map((name) => new Uint8Array(Buffer.from(name)));
+  const nameOffsets = new Int32Array(names.length * GATHER_ROWS + 1);
+  const bytes = new Uint8Array(names.reduce((sum, { length }) => sum + length, 0) * GATHER_ROWS);
   return (batch, order) => {
-    const to = names.codes;
+    let elements = 0;
     let at = 0;
     for (let i = 0; i < order.length; i++) {
       const bits = batch.condition[order[i]];
       for (let code = 0; bits >>> code !== 0; code++) {
-        if ((bits >>> code) & 1) to[at++] = code;
+        if (((bits >>> code) & 1) === 0) continue;
+        const name = names[code];
+        for (let k = 0; k < name.length; k++) bytes[at++] = name[k];
+        nameOffsets[++elements] = at;
       }
-      offsets[i + 1] = at;
+      offsets[i + 1] = elements;
     }
     return makeData({
       type: type as List,
       length: order.length,
       nullCount: 0,
       valueOffsets: offsets.subarray(0, order.length + 1),
-      child: names.data(element.type, at),
+      child: textData(elements, nameOffsets, bytes),
     });
   };
 }
@@ -91,11 +95,8 @@ export function gatherConditions(type: DataType): Gather {
 /** first_trade_id and last_trade_id of an aggregate trade; empty for every other. */
 export function gatherVendorData(type: DataType): Gather {
   const entry = ((type as Map_).children[0] as Field<Struct>).type;
-  const keyType = (entry.children[0] as Field).type;
-  const keys = new CodedColumn(2 * GATHER_ROWS, ['first_trade_id', 'last_trade_id']);
-  keys.codes.forEach((_, i) => {
-    keys.codes[i] = i & 1;
-  });
+  // The keys of all rows there can be: they are the same in every batch.
+  const keys = stringsData(Array(GATHER_ROWS).fill(['first_trade_id', 'last_trade_id']).flat());
   const offsets = new Int32Array(GATHER_ROWS + 1);
   const valueOffsets = new Int32Array(2 * GATHER_ROWS + 1);
   const bytes = new Uint8Array(2 * DIGITS_MAX * GATHER_ROWS);
@@ -112,7 +113,10 @@ export function gatherVendorData(type: DataType): Gather {
       }
       offsets[i + 1] = entries;
     }
-    const children = [keys.data(keyType, entries), textData(entries, valueOffsets, bytes)];
+    const children = [
+      textData(entries, keys.valueOffsets, keys.values),
+      textData(entries, valueOffsets, bytes),
+    ];
     return makeData({
       type: type as Map_,
       length: order.length,

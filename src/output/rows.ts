@@ -9,7 +9,8 @@
  *          times and decimals never do. null is an empty field, an empty text is "".
  *   json   One array with one object a line: valid JSON as a whole and easy to cut by lines.
  *   jsonl  One object a line and nothing else, for pipes; nothing at all where there are no rows.
- *          Decimals and times are strings, never floats; integers and booleans are JSON's own.
+ *          Decimals and times are strings, never floats; integers, booleans and what was computed
+ *          as a float are JSON's own (a float that is no number is a string: "NaN").
  */
 import { assert } from '#src/base/errors';
 
@@ -22,8 +23,11 @@ export function isOutputFormat(text: string): text is OutputFormat {
 
 export interface OutputColumn {
   readonly name: string;
-  /** `text` is free text, possibly from outside; `decimal` and `time` are text we formatted. */
-  readonly kind: 'text' | 'integer' | 'decimal' | 'time' | 'boolean';
+  /**
+   * `text` is free text, possibly from outside; `decimal` and `time` are text we formatted; `json`
+   * is the text of a list or an object.
+   */
+  readonly kind: 'text' | 'integer' | 'decimal' | 'time' | 'boolean' | 'float' | 'json';
 }
 
 export type OutputValue = string | number | bigint | boolean | null | undefined;
@@ -34,13 +38,24 @@ type Kind = OutputColumn['kind'];
 /** The value as text; null and undefined (no value) are undefined. */
 function plain(value: OutputValue, { name, kind }: OutputColumn): string | undefined {
   if (value === null || value === undefined) return undefined;
+  const type = TYPE[kind];
   const fits =
     kind === 'integer'
       ? typeof value === 'bigint' || Number.isSafeInteger(value)
-      : typeof value === (kind === 'boolean' ? 'boolean' : 'string');
+      : typeof value === type;
   assert(fits, `column ${name} (${kind}) got ${typeof value} ${String(value)}`);
   return String(value);
 }
+
+const TYPE: Readonly<Record<Kind, string>> = {
+  text: 'string',
+  integer: 'number',
+  decimal: 'string',
+  time: 'string',
+  boolean: 'boolean',
+  float: 'number',
+  json: 'string',
+};
 
 const FORMULA = /^[=+\-@\t\r]/;
 
@@ -51,16 +66,31 @@ function csvField(value: OutputValue, column: OutputColumn): string {
   return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function* csv(columns: readonly OutputColumn[], rows: Iterable<OutputRow>): Generator<string> {
-  yield `${columns.map((c) => csvField(c.name, { name: c.name, kind: 'text' })).join(',')}\n`;
-  for (const row of rows) yield `${columns.map((c) => csvField(row[c.name], c)).join(',')}\n`;
+/** Rows in, text out: the pieces of `begin`, of every `row` and of `end`, in this order. */
+export interface RowFormatter {
+  begin(): string;
+  row(row: OutputRow): string;
+  end(): Iterable<string>;
+}
+
+function csv(columns: readonly OutputColumn[]): RowFormatter {
+  const header = columns.map((c) => csvField(c.name, { name: c.name, kind: 'text' }));
+  return {
+    begin: () => `${header.join(',')}\n`,
+    row: (row) => `${columns.map((c) => csvField(row[c.name], c)).join(',')}\n`,
+    end: () => [],
+  };
 }
 
 function jsonValue(value: OutputValue, column: OutputColumn): string {
   const text = plain(value, column);
   if (text === undefined) return 'null';
-  const bare = column.kind === 'integer' || column.kind === 'boolean';
-  return bare ? text : JSON.stringify(text);
+  return isBare(value, column) ? text : JSON.stringify(text);
+}
+
+function isBare(value: OutputValue, { kind }: OutputColumn): boolean {
+  if (kind === 'float') return Number.isFinite(value);
+  return kind === 'integer' || kind === 'boolean' || kind === 'json';
 }
 
 function jsonObject(columns: readonly OutputColumn[], row: OutputRow): string {
@@ -68,17 +98,21 @@ function jsonObject(columns: readonly OutputColumn[], row: OutputRow): string {
   return `{${fields.join(',')}}`;
 }
 
-function* jsonl(columns: readonly OutputColumn[], rows: Iterable<OutputRow>): Generator<string> {
-  for (const row of rows) yield `${jsonObject(columns, row)}\n`;
+function jsonl(columns: readonly OutputColumn[]): RowFormatter {
+  return { begin: () => '', row: (row) => `${jsonObject(columns, row)}\n`, end: () => [] };
 }
 
-function* json(columns: readonly OutputColumn[], rows: Iterable<OutputRow>): Generator<string> {
+function json(columns: readonly OutputColumn[]): RowFormatter {
   let before = '[\n';
-  for (const row of rows) {
-    yield `${before}${jsonObject(columns, row)}`;
-    before = ',\n';
-  }
-  yield before === '[\n' ? '[]\n' : '\n]\n';
+  return {
+    begin: () => '',
+    row(row) {
+      const piece = `${before}${jsonObject(columns, row)}`;
+      before = ',\n';
+      return piece;
+    },
+    end: () => [before === '[\n' ? '[]\n' : '\n]\n'],
+  };
 }
 
 /** Invisible, line-breaking and direction-changing characters would break the table's grid. */
@@ -90,15 +124,26 @@ function escaped(character: string): string {
 }
 
 function toTheRight(kind: Kind): boolean {
-  return kind === 'integer' || kind === 'decimal';
+  return kind === 'integer' || kind === 'decimal' || kind === 'float';
 }
 
-function* table(columns: readonly OutputColumn[], rows: Iterable<OutputRow>): Generator<string> {
-  const lines = [columns.map((c) => c.name)];
-  for (const row of rows) {
-    const cell = (c: OutputColumn): string => plain(row[c.name], c) ?? '';
-    lines.push(columns.map((c) => cell(c).replace(UNPRINTABLE, escaped)));
-  }
+function table(columns: readonly OutputColumn[]): RowFormatter {
+  const lines = [columns.map((c) => c.name.replace(UNPRINTABLE, escaped))];
+  return {
+    begin: () => '',
+    row(row) {
+      const cell = (c: OutputColumn): string => plain(row[c.name], c) ?? '';
+      lines.push(columns.map((c) => cell(c).replace(UNPRINTABLE, escaped)));
+      return '';
+    },
+    end: () => tableLines(columns, lines),
+  };
+}
+
+function* tableLines(
+  columns: readonly OutputColumn[],
+  lines: readonly (readonly string[])[],
+): Generator<string> {
   const widths = columns.map((_, i) =>
     lines.reduce((width, line) => Math.max(width, [...(line[i] as string)].length), 0),
   );
@@ -112,11 +157,18 @@ function* table(columns: readonly OutputColumn[], rows: Iterable<OutputRow>): Ge
   }
 }
 
+export function rowFormatter(format: OutputFormat, columns: readonly OutputColumn[]): RowFormatter {
+  return { table, csv, json, jsonl }[format](columns);
+}
+
 /** The rows as pieces of text, to be written one after the other; csv and json stream. */
-export function formatRows(
+export function* formatRows(
   format: OutputFormat,
   columns: readonly OutputColumn[],
   rows: Iterable<OutputRow>,
 ): Generator<string> {
-  return { table, csv, json, jsonl }[format](columns, rows);
+  const formatter = rowFormatter(format, columns);
+  yield formatter.begin();
+  for (const row of rows) yield formatter.row(row);
+  yield* formatter.end();
 }

@@ -3,6 +3,7 @@
  * and what gold holds. Epoch 0 is the empty state a new data directory starts from.
  */
 import type { Exchange } from '#schemas/exchange';
+import { TIMEFRAMES } from '#schemas/timeframe';
 import { assert } from '#src/base/errors';
 import type { StagedFile } from '#src/lake/staged-file';
 import type { ExchangeProgress, InstrumentState } from '#src/runtime/epoch-report';
@@ -14,6 +15,12 @@ export interface ExchangeGold {
   readonly duplicates: number;
 }
 
+export interface BronzeTabled {
+  readonly exchange: Exchange;
+  /** Sequence of the first frame of the log that is not in its bronze table yet. */
+  readonly nextSequence: number;
+}
+
 export interface EpochRecord {
   readonly epoch: number;
   readonly committedUs: number;
@@ -21,23 +28,33 @@ export interface EpochRecord {
   readonly publishedEpoch: number;
   readonly progress: readonly ExchangeProgress[];
   readonly gold: readonly ExchangeGold[];
+  readonly bronze: readonly BronzeTabled[];
+  /** By timeframe index: candles of windows that start earlier are past retention; 0: none is. */
+  readonly candlesFromUs: readonly number[];
+  /** Rows that left a table because they were past retention, by table, since the beginning. */
+  readonly expiredRows: Readonly<Record<string, number>>;
 }
 
 export interface EpochCommit {
   /** The last epoch + 1. */
   readonly epoch: number;
   readonly committedUs: number;
-  /** An exchange left out (switched off) keeps what it had; the same for `gold`. */
+  /** An exchange left out (switched off) keeps what it had; the same for `gold` and `bronze`. */
   readonly progress: readonly ExchangeProgress[];
   readonly gold: readonly ExchangeGold[];
+  readonly bronze: readonly BronzeTabled[];
   /** Interval sets that changed, by instrument code. */
   readonly instruments: readonly InstrumentState[];
   /** Candle records that changed, back to back (src/candles/record.ts). */
   readonly candles: Uint8Array;
   /** A candle file replaces the earlier file of its table and partition. */
   readonly files: readonly StagedFile[];
-  /** Paths of live files that leave their table in this epoch: compacted, or past retention. */
+  /** Paths of live files that leave their table in this epoch: their rows are in other files. */
   readonly retired?: readonly string[];
+  /** Paths of live files that leave their table in this epoch with their rows: past retention. */
+  readonly expired?: readonly string[];
+  /** As in the record; the state's candles before these times are removed. */
+  readonly candlesFromUs?: readonly number[];
 }
 
 export function isPublished(record: EpochRecord): boolean {
@@ -45,11 +62,27 @@ export function isPublished(record: EpochRecord): boolean {
 }
 
 export function firstEpoch(createdUs: number): EpochRecord {
-  return { epoch: 0, committedUs: createdUs, publishedEpoch: 0, progress: [], gold: [] };
+  return {
+    epoch: 0,
+    committedUs: createdUs,
+    publishedEpoch: 0,
+    progress: [],
+    gold: [],
+    bronze: [],
+    candlesFromUs: TIMEFRAMES.map(() => 0),
+    expiredRows: {},
+  };
 }
 
-/** The record after `commit`. Nothing it counts may go backwards. */
-export function nextEpoch(last: EpochRecord, commit: EpochCommit): EpochRecord {
+/**
+ * The record after `commit`, in which `expired` rows left their tables. Nothing it counts may go
+ * backwards.
+ */
+export function nextEpoch(
+  last: EpochRecord,
+  commit: EpochCommit,
+  expired: Readonly<Record<string, number>> = {},
+): EpochRecord {
   assert(commit.epoch === last.epoch + 1, `epoch ${commit.epoch} cannot follow ${last.epoch}`);
   return {
     epoch: commit.epoch,
@@ -57,7 +90,21 @@ export function nextEpoch(last: EpochRecord, commit: EpochCommit): EpochRecord {
     publishedEpoch: last.publishedEpoch,
     progress: merge(last.progress, commit.progress),
     gold: merge(last.gold, commit.gold),
+    bronze: merge(last.bronze, commit.bronze),
+    candlesFromUs: last.candlesFromUs.map((fromUs, timeframe) =>
+      Math.max(fromUs, commit.candlesFromUs?.[timeframe] ?? 0),
+    ),
+    expiredRows: addCounts(last.expiredRows, expired),
   };
+}
+
+function addCounts(
+  counts: Readonly<Record<string, number>>,
+  more: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const sums = { ...counts };
+  for (const [name, count] of Object.entries(more)) sums[name] = (sums[name] ?? 0) + count;
+  return sums;
 }
 
 type PerExchange = { readonly exchange: Exchange };

@@ -1,8 +1,9 @@
 /**
- * What a data directory is: when it was made, in which format, and of which kind of Binance stream
- * (`trade` and `aggTrade` number their trades differently, so one directory holds one kind).
+ * What a data directory is: when it was made, in which format, by which rules, and of which kind of
+ * Binance stream (`trade` and `aggTrade` number their trades differently: one directory, one kind).
  */
 import { EXIT, UserError } from '#src/base/errors';
+import type { DerivationRules } from '#src/state/rules';
 
 /** Counts up with every change that an older program cannot read. */
 export const STATE_FORMAT = 1;
@@ -14,6 +15,9 @@ export interface Identity {
   readonly createdUs: number;
   /** Set once, by the first start with Binance instruments. */
   readonly binanceStream?: BinanceStream;
+  /** The rules of the last run, and the epoch after which they or the instruments changed last. */
+  readonly rules?: DerivationRules;
+  readonly rulesSinceEpoch?: number;
 }
 
 export function newIdentity(createdUs: number): Identity {

@@ -1,6 +1,7 @@
 /**
  * Recovery of the lake at start: which files go, whether the last epoch still has to be published,
- * where each log is read from again. The decision is a pure function of facts; files are deleted
+ * where each log is read from again. A data file that left its table stays as long as a snapshot of
+ * the table shows it, so that the past can be read. The decision is a pure function of facts; files are deleted
  * only below the lake directory, never through a symbolic link, and only data files and leftovers.
  */
 import type { Exchange } from '#schemas/exchange';
@@ -18,12 +19,16 @@ export interface RecoveryFacts {
   /** Paths the catalog names. */
   readonly live: ReadonlySet<string>;
   readonly removed: readonly RemovedFile[];
+  /** Of a table, the epochs that its snapshots show. */
+  readonly shownEpochs: ShownEpochs;
   /** Whether this state has looked over this lake before. */
   readonly adopted: boolean;
 }
 
+export type ShownEpochs = (table: string) => readonly number[];
+
 export interface RecoveryDecision {
-  /** Files no epoch names, and removed ones the tables are published without. */
+  /** Files no epoch names, and removed ones that no snapshot shows. */
   readonly deleteFiles: readonly string[];
   /** Removed files to forget once they are gone. */
   readonly forget: readonly string[];
@@ -43,24 +48,29 @@ export interface LakePlace {
   readonly lakeDir: string;
 }
 
+/** The tables over the data files, as far as recovery knows them. */
+export interface PublishedTables {
+  /** Makes every table show what the file catalog says; doing it again changes nothing. */
+  reconcile(record: EpochRecord): Promise<void>;
+  /** As the tables are now. */
+  shownEpochs(): ShownEpochs;
+}
+
 export interface RecoverOptions extends LakePlace {
-  /** Publishes an epoch's tables; doing it again changes nothing. Absent: there is nowhere to. */
-  readonly publish?: (epoch: number) => Promise<void>;
+  readonly tables: PublishedTables;
 }
 
 const ADOPTED = ['lake', 'adopted'] as const;
 
 export function decideRecovery(facts: RecoveryFacts): RecoveryDecision {
-  const { record, found, live, removed, adopted } = facts;
-  const isPublishedWithout = (file: RemovedFile): boolean =>
-    file.removedEpoch <= record.publishedEpoch;
-  // A removed file that published tables still show stays until they are published again.
-  const shown = new Set(removed.filter((f) => !isPublishedWithout(f)).map((f) => f.path));
+  const { record, found, live, removed, shownEpochs, adopted } = facts;
+  const isShown = (file: RemovedFile): boolean => isStillShown(file, record, shownEpochs);
+  const shown = new Set(removed.filter(isShown).map((f) => f.path));
   const present = new Set(found);
   const orphans = found.filter((path) => !live.has(path) && !shown.has(path));
   return {
     deleteFiles: orphans,
-    forget: removed.filter(isPublishedWithout).map((f) => f.path),
+    forget: removed.filter((file) => !isShown(file)).map((f) => f.path),
     missing: [...live].filter((path) => !present.has(path)),
     strangers: adopted || record.epoch > 0 ? [] : orphans.filter(isDataFile),
     finishPublish: !isPublished(record),
@@ -68,46 +78,85 @@ export function decideRecovery(facts: RecoveryFacts): RecoveryDecision {
   };
 }
 
-/** Finishes publishing the last epoch and brings the lake directory in line with it. */
+/**
+ * Whether somebody can still be reading a removed file: its table is not published without it yet,
+ * or has a snapshot of an epoch in which the file was part of it.
+ */
+function isStillShown(
+  { table, epoch, removedEpoch }: RemovedFile,
+  { publishedEpoch }: EpochRecord,
+  shownEpochs: ShownEpochs,
+): boolean {
+  if (removedEpoch > publishedEpoch) return true;
+  return shownEpochs(table).some((shown) => epoch <= shown && shown < removedEpoch);
+}
+
+/** Brings the tables and the lake directory in line with the last epoch. */
 export async function recoverLake(options: RecoverOptions): Promise<void> {
-  const { disk, store, lakeDir, publish } = options;
+  const { disk, store, lakeDir, tables } = options;
   const facts = lakeFacts(options);
   const before = decideRecovery(facts);
   refuse(before, store.directory, lakeDir);
   if (!facts.adopted) await store.mark(...ADOPTED);
-  if (before.finishPublish) {
-    await publish?.(facts.record.epoch);
-    await store.markPublished(facts.record.epoch);
-  }
-  const { deleteFiles, forget } = decideRecovery({ ...facts, record: store.epoch() });
-  deletePaths(disk, lakeDir, deleteFiles);
+  await tables.reconcile(facts.record);
+  if (before.finishPublish) await store.markPublished(facts.record.epoch);
+  const { deleteFiles, forget } = decideRecovery({
+    ...facts,
+    record: store.epoch(),
+    shownEpochs: tables.shownEpochs(),
+  });
+  deleteLakeFiles(disk, lakeDir, deleteFiles);
   if (forget.length > 0) await store.forgetRemoved(forget);
 }
 
-/** After a publish: deletes and forgets the files the tables are now published without. */
-export async function deleteRemoved({ disk, store, lakeDir }: LakePlace): Promise<void> {
-  const { publishedEpoch } = store.epoch();
-  const removed = store.removedFiles().filter((file) => file.removedEpoch <= publishedEpoch);
+/** After a publish: deletes and forgets the removed files that no snapshot shows. */
+export async function deleteRemoved(
+  { disk, store, lakeDir }: LakePlace,
+  shownEpochs: ShownEpochs,
+): Promise<void> {
+  const record = store.epoch();
+  const removed = store.removedFiles().filter((file) => !isStillShown(file, record, shownEpochs));
   if (removed.length === 0) return;
   const paths = removed.map((file) => file.path);
+  deleteLakeFiles(disk, lakeDir, paths);
+  await store.forgetRemoved(paths);
+}
+
+/**
+ * Files in the lake that neither the catalog names nor a removed file's entry: left behind, or not
+ * yet committed. Metadata files are the tables' own to judge, but for leftovers of writing them.
+ */
+export function findOrphans({ disk, store, lakeDir }: LakePlace): string[] {
+  // The disk first: what is committed after it was listed is in the catalog by then.
+  const found = listLake(disk, lakeDir);
+  const named = new Set([...store.allLivePaths(), ...store.removedFiles().map((f) => f.path)]);
+  return found.filter((path) => !named.has(path));
+}
+
+/** Deletes data files and leftovers by their paths; one that is gone already is no matter. */
+export function deleteLakeFiles(disk: LakeDisk, lakeDir: string, paths: readonly string[]): void {
   deletePaths(
     disk,
     lakeDir,
     paths.filter((path) => isThere(disk, lakeDir, path)),
   );
-  await store.forgetRemoved(paths);
 }
 
-function lakeFacts({ disk, store, lakeDir }: LakePlace): RecoveryFacts {
+function listLake(disk: LakeDisk, lakeDir: string): string[] {
   const found: string[] = [];
   for (const path of walk(disk, lakeDir, '')) {
     if (isDataFile(path) || path.endsWith('.tmp')) found.push(path);
   }
+  return found;
+}
+
+function lakeFacts({ disk, store, lakeDir }: LakePlace): RecoveryFacts {
   return {
     record: store.epoch(),
-    found,
+    found: listLake(disk, lakeDir),
     live: store.allLivePaths(),
     removed: store.removedFiles(),
+    shownEpochs: () => [],
     adopted: store.hasMark(...ADOPTED),
   };
 }

@@ -56,6 +56,7 @@ export async function writeError(directory: string, error: unknown): Promise<unk
     }
   }
   if (!isLmdbError(cause)) return cause;
-  const message = `The state in ${directory} could not be written (${cause.message}); check the disk and its free space, then start again.`;
+  const [reason] = cause.message.split(':'); // after the colon: LMDB's page numbers and sizes
+  const message = `The state in ${directory} could not be written (${reason}); check the disk and its free space, then start again.`;
   return new UserError(EXIT.io, message, { cause });
 }

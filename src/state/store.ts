@@ -9,6 +9,7 @@ import type { InstrumentState } from '#src/runtime/epoch-report';
 import {
   putCandles,
   readCandle,
+  removeCandles,
   scanCandles,
   scanLatest,
   scanPending,
@@ -20,6 +21,7 @@ import { type EpochCommit, type EpochRecord, firstEpoch, nextEpoch } from '#src/
 import {
   type DataFile,
   forgetFiles,
+  liveFile,
   putFiles,
   type RemovedFile,
   scanAllFiles,
@@ -33,7 +35,9 @@ import {
   type RegisteredInstrument,
   register,
 } from '#src/state/instrument-registry';
+import { JOB_RUNS_KEPT, type JobRun } from '#src/state/job-run';
 import { AREA, areaKey, keyText, numberKey, textKey } from '#src/state/keys';
+import { type DerivationRules, sameRules } from '#src/state/rules';
 import { StateCorruptError } from '#src/state/state-errors';
 
 export type OpenOptions =
@@ -75,11 +79,22 @@ export class StateStore {
     const { binanceStream } = this.identity;
     if (binanceStream === kind) return;
     if (binanceStream !== undefined) {
-      const message = `The data in ${this.directory} was made from Binance ${binanceStream} streams and the configuration asks for ${kind}; their trade ids differ, so set exchanges.binance.channel to ${binanceStream} or use another data directory.`;
+      const message = `The data in ${this.directory} are of Binance's ${binanceStream} stream and these would be of ${kind}, whose trade ids differ; use another data directory (or, for a server, set exchanges.binance.channel to ${binanceStream}).`;
       throw new UserError(EXIT.config, message);
     }
     await this.#environment.write((edits) => {
       edits.putJson(areaKey(AREA.identity), { ...this.identity, binanceStream: kind });
+    });
+  }
+
+  /** Notes the rules that everything is derived by from now on, or that there are more instruments. */
+  async setRules(rules: DerivationRules, moreInstruments: boolean): Promise<void> {
+    const { identity } = this;
+    const same = identity.rules !== undefined && sameRules(identity.rules, rules);
+    if (same && !moreInstruments) return;
+    const rulesSinceEpoch = this.epoch().epoch;
+    await this.#environment.write((edits) => {
+      edits.putJson(areaKey(AREA.identity), { ...identity, rules, rulesSinceEpoch });
     });
   }
 
@@ -104,21 +119,30 @@ export class StateStore {
 
   /** The last committed epoch; epoch 0 in a new store. */
   epoch(): EpochRecord {
-    return this.#record(areaKey(AREA.epoch), 'the epoch');
+    // A state from before there were bronze tables, or retention, says nothing about them.
+    const record = this.#record<EpochRecord>(areaKey(AREA.epoch), 'the epoch');
+    return { ...firstEpoch(record.committedUs), ...record };
   }
 
   /** Commits an epoch, all of it or nothing; resolves when it is on the disk. */
   commitEpoch(commit: EpochCommit): Promise<void> {
     return this.#environment.write((edits) => {
-      edits.putJson(areaKey(AREA.epoch), nextEpoch(this.epoch(), commit));
+      const { files, retired = [], expired = [] } = commit;
+      const last = this.epoch();
+      const next = nextEpoch(last, commit, this.#rowsByTable(expired));
+      edits.putJson(areaKey(AREA.epoch), next);
       const instruments = this.instruments();
       for (const { instrument, intervals } of commit.instruments) {
         const known = instruments[instrument];
         assert(known !== undefined, `no instrument has code ${instrument}`);
         edits.put(textKey(AREA.intervals, instrumentName(known)), intervals);
       }
-      putCandles(edits, commit.candles);
-      putFiles(this.#environment, edits, commit.epoch, commit.files, commit.retired ?? []);
+      putCandles(edits, commit.candles, next.candlesFromUs);
+      for (const [timeframe, fromUs] of next.candlesFromUs.entries()) {
+        if (fromUs === last.candlesFromUs[timeframe]) continue;
+        removeCandles(this.#environment, edits, timeframe, instruments.length, fromUs);
+      }
+      putFiles(this.#environment, edits, commit, files, [...retired, ...expired]);
     });
   }
 
@@ -180,6 +204,16 @@ export class StateStore {
     return scanFiles(this.#environment, table, options.partition);
   }
 
+  /** Every live file of every table, by path: proven to be all of them. */
+  allFiles(): Generator<DataFile> {
+    return scanAllFiles(this.#environment);
+  }
+
+  /** A file that is part of its table now. */
+  liveFile(path: string): DataFile | undefined {
+    return liveFile(this.#environment, path);
+  }
+
   allLivePaths(): Set<string> {
     return new Set(Array.from(scanAllFiles(this.#environment), (file) => file.path));
   }
@@ -191,6 +225,21 @@ export class StateStore {
   /** Forgets removed files that are published without and gone from the disk. */
   forgetRemoved(paths: readonly string[]): Promise<void> {
     return this.#environment.write((edits) => forgetFiles(edits, paths));
+  }
+
+  /** What is remembered of the runs of every maintenance job, oldest first. */
+  jobRuns(): JobRun[] {
+    const jobs = this.#environment.scanJson(AREA.job);
+    return Array.from(jobs, ({ record }) => record as JobRun[]).flat();
+  }
+
+  /** Remembers a run, and of the same job's earlier ones the newest. */
+  recordJobRun(run: JobRun): Promise<void> {
+    const key = textKey(AREA.job, run.job);
+    return this.#environment.write((edits) => {
+      const earlier = (this.#environment.getJson(key) ?? []) as JobRun[];
+      edits.putJson(key, [...earlier, run].slice(-JOB_RUNS_KEPT));
+    });
   }
 
   /** A fact to remember, such as `dlq-replayed` of one dead letter. */
@@ -210,6 +259,15 @@ export class StateStore {
 
   close(): Promise<void> {
     return this.#environment.close();
+  }
+
+  #rowsByTable(paths: readonly string[]): Record<string, number> {
+    const rows: Record<string, number> = {};
+    for (const path of paths) {
+      const file = liveFile(this.#environment, path);
+      if (file !== undefined) rows[file.table] = (rows[file.table] ?? 0) + file.rows;
+    }
+    return rows;
   }
 
   #record<T>(key: Uint8Array, what: string): T {

@@ -95,13 +95,15 @@ export class ActorThread<C extends Stoppable> {
     return this.#state;
   }
 
-  /** A control call's answer; rejects when the thread ends first, because then none will come. */
-  answer<T>(call: Promise<T>): Promise<T> {
+  /** A control call's answer; rejects when the thread has ended or ends before it gives one. */
+  answer<T>(call: (control: Remote<C>) => Promise<T>): Promise<T> {
+    if (this.#state === 'stopped') return Promise.reject(this.#silent());
     // Not a race with `ended`: that would leave a reaction on it for every call ever made.
     return new Promise<T>((resolve, reject) => {
-      if (this.#state === 'stopped') reject(this.#silent());
       this.#unanswered.add(reject);
-      call.then(resolve, reject).finally(() => this.#unanswered.delete(reject));
+      call(this.control)
+        .then(resolve, reject)
+        .finally(() => this.#unanswered.delete(reject));
     });
   }
 

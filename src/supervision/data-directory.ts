@@ -4,26 +4,35 @@
  *   <dir>/bronze/<exchange>/   the log: the only thing that cannot be made again
  *   <dir>/state/               LMDB: the last epoch
  *   <dir>/lake/<table>/data/   Parquet files
+ *   <dir>/lake/<table>/metadata/  the Iceberg table over them
  *   <dir>/lock                 who owns it
  *
  * Opening it takes the lock, opens the state, adds configured instruments to the registry, finishes
  * what the last process left undone and deletes files no epoch names; only then may actors start.
  */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import type { Clock } from '#src/base/clock';
 import { type Disk, makeDirectoryDurably } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
+import { Turns } from '#src/base/turns';
 import type { Config } from '#src/config/schema';
+import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
+import { publishChange, reconcileTables, shownEpochs } from '#src/iceberg/publication';
+import type { Lake } from '#src/iceberg/table-place';
+import type { StagedFile } from '#src/lake/staged-file';
 import { LogHead } from '#src/log/log-head';
 import { listSegments, segmentPath } from '#src/log/segment-files';
+import { snapshotRetention } from '#src/maintenance/jobs';
+import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
 import type { RegisteredInstrument } from '#src/state/instrument-registry';
 import { deleteRemoved, recoverLake } from '#src/state/recovery';
+import { type DerivationRules, rulesOf } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
 
@@ -32,11 +41,17 @@ export interface DataDirectory {
   readonly paths: DataPaths;
   readonly store: StateStore;
   readonly disk: Disk;
+  /** Where the tables are. */
+  readonly tables: Lake;
+  /** Commits to the tables and deletions of their files, one after the other. */
+  readonly turns: Turns;
   /** Every instrument the directory has ever had, by code. */
   readonly instruments: readonly RegisteredInstrument[];
   /** The kind of Binance stream whose trade ids the directory holds. */
   readonly binanceStream: BinanceStream;
-  /** Finishes publishing the last epoch and deletes files no epoch names. */
+  /** The rules to derive by. */
+  readonly rules: DerivationRules;
+  /** Brings the tables in line with the last epoch and deletes files no epoch names. */
   recover(): Promise<void>;
   close(): Promise<void>;
 }
@@ -55,10 +70,14 @@ export interface OpenOptions {
    * undefined when nothing of Binance's will be stored.
    */
   readonly binanceStream: BinanceStream | 'as stored' | undefined;
+  /** Derive by the directory's own rules where it has any, not by those of the configuration. */
+  readonly keepRules?: boolean;
   /** The bronze of another directory, to derive this one from it (`bullion rebuild`). */
   readonly bronze?: string;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
   readonly purpose: string;
+  /** Told of every step of a table commit: for tests that crash there. */
+  readonly step?: StepHook;
 }
 
 export async function openDataDirectory(options: OpenOptions): Promise<DataDirectory> {
@@ -79,15 +98,41 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
       const asked = options.binanceStream;
       const binanceStream = asked === undefined || asked === 'as stored' ? stored : asked;
       if (asked !== undefined) await store.fixBinanceStream(binanceStream);
+      const configured = rulesOf(config);
+      const rules = (options.keepRules === true && store.identity.rules) || configured;
+      const known = store.instruments().length;
       const instruments = await store.registerInstruments(options.instruments);
+      await store.setRules(rules, known > 0 && instruments.length > known);
+      const tables: Lake = {
+        disk,
+        lakeDir: resolve(paths.lake),
+        step: options.step ?? NO_STEPS,
+        retention: snapshotRetention(config.maintenance),
+      };
+      const turns = new Turns();
       const data: DataDirectory = {
         dir,
         paths,
         store,
         disk,
+        tables,
+        turns,
         instruments,
         binanceStream,
-        recover: () => recoverLake({ disk, store, lakeDir: paths.lake }),
+        rules,
+        recover: () =>
+          turns.take(() =>
+            recoverLake({
+              disk,
+              store,
+              lakeDir: paths.lake,
+              tables: {
+                reconcile: (record) =>
+                  reconcileTables(tables, record, (table) => store.files(table)),
+                shownEpochs: () => shownEpochs(tables),
+              },
+            }),
+          ),
         close: async () => {
           await store.close();
           await lock.release();
@@ -141,11 +186,31 @@ export async function syncBronze(
   );
 }
 
-/** Makes the last committed epoch the visible one and deletes the files it replaced. Repeatable. */
-export async function publishEpoch(
-  { store, disk, paths }: DataDirectory,
+/**
+ * Makes the last committed epoch, which added these files and took this maintenance along, the
+ * visible one, and deletes the replaced files that no snapshot shows any more. Repeatable.
+ */
+export function publishEpoch(
+  { store, disk, paths, tables, turns }: DataDirectory,
   epoch: number,
+  added: readonly StagedFile[],
+  upkeep?: UpkeepChange,
 ): Promise<void> {
-  await store.markPublished(epoch);
-  await deleteRemoved({ disk, store, lakeDir: paths.lake });
+  return turns.take(async () => {
+    const { committedUs } = store.epoch();
+    const left = new Set([...(upkeep?.retired ?? []), ...(upkeep?.expired ?? [])]);
+    const removed = store.removedFiles().filter(({ removedEpoch }) => removedEpoch === epoch);
+    await publishChange(tables, {
+      epoch,
+      committedUs,
+      added,
+      removed: removed.filter(({ path }) => !left.has(path)),
+      upkeep: {
+        added: upkeep?.added ?? [],
+        removed: removed.filter(({ path }) => left.has(path)),
+      },
+    });
+    await store.markPublished(epoch);
+    await deleteRemoved({ disk, store, lakeDir: paths.lake }, shownEpochs(tables));
+  });
 }

@@ -1,8 +1,9 @@
 /**
  * Epochs: one atomic step of the whole pipeline.
  *
- *   barrier n -> every stage reports -> bronze fsynced up to the positions -> ONE state transaction
- *   (the commit point) -> publish (delete replaced files) -> marked published
+ *   barrier n -> every stage reports -> bronze fsynced up to the positions -> sealed segments below
+ *   them encoded for the bronze tables -> ONE state transaction (the commit point) -> publish (a
+ *   commit per table) -> marked published
  *
  * The coordinator owns the order of these steps and nothing else; the steps themselves come in as
  * functions. One epoch is under way at a time; a crash before the commit point leaves epoch n - 1,
@@ -10,6 +11,7 @@
  */
 import { EXCHANGES } from '#schemas/exchange';
 import { assert } from '#src/base/errors';
+import type { StagedFile } from '#src/lake/staged-file';
 import type {
   CandleReport,
   EpochReport,
@@ -18,6 +20,7 @@ import type {
   ValidationReport,
 } from '#src/runtime/epoch-report';
 import type { EpochCommit, ExchangeGold } from '#src/state/epoch-record';
+import type { BronzeShare } from '#src/supervision/bronze-tables';
 
 /** Everything that becomes durable together; the time is added where it is committed. */
 export type EpochShare = Omit<EpochCommit, 'committedUs'>;
@@ -27,10 +30,12 @@ export interface EpochSteps {
   readonly barrier: (epoch: number) => void;
   /** Resolves once bronze is on disk up to these positions. */
   readonly syncBronze: (progress: readonly ExchangeProgress[]) => Promise<void>;
+  /** Makes data files of the sealed segments these positions cover. */
+  readonly tableBronze: (progress: readonly ExchangeProgress[]) => Promise<BronzeShare>;
   /** The commit point: resolves once the epoch is durable. */
   readonly commit: (share: EpochShare) => Promise<void>;
-  /** Makes the committed epoch the visible one; repeating it after a crash does no harm. */
-  readonly publish: (epoch: number) => Promise<void>;
+  /** Makes the committed epoch, which added `files`, the visible one; repeating it after a crash does no harm. */
+  readonly publish: (epoch: number, files: readonly StagedFile[]) => Promise<void>;
 }
 
 export interface EpochShape {
@@ -122,16 +127,20 @@ export class EpochCoordinator {
     const { epoch, validation, gold, candles } = running;
     const progress = validation.flatMap((report) => report.progress);
     await this.#steps.syncBronze(progress);
+    const { files: bronzeFiles, bronze } = await this.#steps.tableBronze(progress);
+    const staged = [...validation, ...gold, ...candles].flatMap((report) => report.files);
+    const files = [...bronzeFiles, ...staged];
     await this.#steps.commit({
       epoch,
       progress,
+      bronze,
       gold: this.#goldTotals(gold),
       instruments: gold.flatMap((report) => report.instruments),
       candles: (candles[0] as CandleReport).records,
-      files: [...validation, ...gold, ...candles].flatMap((report) => report.files),
+      files,
     });
     this.#last = epoch;
-    await this.#steps.publish(epoch);
+    await this.#steps.publish(epoch, files);
     this.#running = undefined;
     this.#committing = false;
     return epoch;

@@ -19,9 +19,11 @@ import type { Doorbell } from '#src/ring/doorbell';
 import { coresAllowed } from '#src/runtime/affinity';
 import { allocateDoorbells, validationDoorbell } from '#src/runtime/group-memory';
 import { Board } from '#src/supervision/board';
-import { type DataDirectory, publishEpoch } from '#src/supervision/data-directory';
+import type { DataDirectory } from '#src/supervision/data-directory';
+import { commitSteps } from '#src/supervision/epoch-commit';
 import { planLayout } from '#src/supervision/layout';
 import {
+  type GroupProgress,
   groupShape,
   type Log,
   ProcessingGroup,
@@ -91,6 +93,7 @@ export class OfflineRun {
       paths: data.paths,
       instruments: data.instruments,
       store: data.store,
+      disk: data.disk,
       generation: 0,
       runName: `o${clock.nowUs().toString(36)}`,
       heads,
@@ -104,8 +107,7 @@ export class OfflineRun {
       log,
       epochSteps: {
         syncBronze: async () => this.writer?.sync(),
-        commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
-        publish: (epoch) => publishEpoch(data, epoch),
+        ...commitSteps(data, clock),
       },
     });
     void this.#group.failed.then((failure) => {
@@ -114,6 +116,8 @@ export class OfflineRun {
         exitCode === undefined
           ? new Error(failure.message + failure.stack)
           : new UserError(exitCode as 70, failure.message);
+      // An epoch that waits for a report of the dead would wait for ever.
+      void this.#group.epochs.stop(new Error(failure.message));
     });
   }
 
@@ -148,7 +152,7 @@ export class OfflineRun {
     });
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure;
-      const { positions } = await this.#group.progress();
+      const { positions } = await this.#progress();
       const judged = [...positions.values()].reduce(
         (sum, { nextSequence }) => sum + nextSequence,
         0,
@@ -163,6 +167,16 @@ export class OfflineRun {
     if (unread) await this.#runEpoch();
     if (this.#failure !== undefined) throw this.#failure;
     return this.#epochs;
+  }
+
+  /** A member that has died does not answer: then what it died of is the reason to give. */
+  async #progress(): Promise<GroupProgress> {
+    try {
+      return await this.#group.progress();
+    } catch (error) {
+      await new Promise((resolve) => setImmediate(resolve)); // until its end has been noted
+      throw this.#failure ?? error;
+    }
   }
 
   async close(): Promise<void> {

@@ -8,6 +8,7 @@
  */
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
+import type { Disk } from '#src/base/disk';
 import { UserError } from '#src/base/errors';
 import type { Config } from '#src/config/schema';
 import type { LakeJob } from '#src/lake/job';
@@ -20,6 +21,7 @@ import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { StateStore } from '#src/state/store';
 import { ActorThread } from '#src/supervision/actor-thread';
+import { tableBronze } from '#src/supervision/bronze-tables';
 import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
 
@@ -34,6 +36,7 @@ export interface GroupOptions {
   readonly paths: DataPaths;
   readonly instruments: readonly Instrument[];
   readonly store: StateStore;
+  readonly disk: Disk;
   /** Counts the starts in this process: names the generation's files. */
   readonly generation: number;
   /** Prefix of file names, new for every process. */
@@ -49,7 +52,7 @@ export interface GroupOptions {
   readonly entry: URL;
   readonly lakeWorker: URL;
   readonly log: Log;
-  readonly epochSteps: Omit<EpochSteps, 'barrier'>;
+  readonly epochSteps: Omit<EpochSteps, 'barrier' | 'tableBronze'>;
 }
 
 export function groupShape(config: Config): GroupShape {
@@ -90,6 +93,7 @@ export class ProcessingGroup {
       instruments,
       threads: config.layout.lake_threads,
     });
+    const filePrefix = `${options.runName}-${options.generation}`;
     const common = (id: string) => ({
       id,
       cores: layout.coresOf.get(id) ?? [],
@@ -99,7 +103,7 @@ export class ProcessingGroup {
       instruments,
       config,
       memory,
-      filePrefix: `${options.runName}-${options.generation}-${id}`,
+      filePrefix: `${filePrefix}-${id}`,
     });
     const line = {
       lake: (job: LakeJob) => this.#runLakeJob(job),
@@ -119,12 +123,19 @@ export class ProcessingGroup {
       return start({ ...common(`validation-${shard}`), role: 'validation', shard, sources });
     });
     const last = store.epoch();
+    const bronzeTables = {
+      disk: options.disk,
+      bronzeDir: paths.bronze,
+      lake: line.lake,
+      filePrefix,
+    };
     this.epochs = new EpochCoordinator(
       {
         ...options.epochSteps,
         barrier: (epoch) => {
           for (const shard of this.validation) void shard.control.barrier(epoch).catch(() => {});
         },
+        tableBronze: (progress) => tableBronze(bronzeTables, store.epoch().bronze, progress),
         commit: async (share) => {
           await options.epochSteps.commit(share);
           void this.candles.control.committed().catch(() => {});
@@ -159,7 +170,7 @@ export class ProcessingGroup {
   /** How far each exchange's log has been judged. */
   async progress(): Promise<GroupProgress> {
     const shards = await Promise.all(
-      this.validation.map((shard) => shard.answer(shard.control.progress())),
+      this.validation.map((shard) => shard.answer((control) => control.progress())),
     );
     return { positions: new Map(shards.flat().map((progress) => [progress.exchange, progress])) };
   }

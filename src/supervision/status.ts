@@ -42,6 +42,7 @@ export function exchangeStatus(
 function connectionState(ingest: IngestStatus | undefined, live: number): ExchangeStatus['state'] {
   if (live > 0) return 'connected';
   if (ingest === undefined) return 'connecting';
+  if (ingest.state === 'disk_full') return 'disk_full';
   if (ingest.state === 'running') {
     const waits = ingest.connections.some(({ state }) => state === 'backing_off');
     return waits ? 'waiting' : 'connecting';
@@ -58,7 +59,8 @@ export function actorStatus(
 ): ActorStatus {
   return {
     actor,
-    state: thread?.state ?? 'stopped',
+    // The supervisor keeps every actor up: a thread that ended is about to be replaced.
+    state: thread?.state === 'stopped' ? 'restarting' : (thread?.state ?? 'stopped'),
     cores: [...cores],
     heartbeat_age_ms: Math.round(heartbeatAgeMs),
     restarts,

@@ -22,7 +22,8 @@ import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
 import { ActorThread } from '#src/supervision/actor-thread';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
-import { type DataDirectory, publishEpoch, syncBronze } from '#src/supervision/data-directory';
+import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
+import { commitSteps } from '#src/supervision/epoch-commit';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
 import {
@@ -32,6 +33,7 @@ import {
   validationShardOf,
 } from '#src/supervision/processing-group';
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
+import { ScheduledMaintenance } from '#src/supervision/scheduled-maintenance';
 import {
   type ActorStatus,
   actorStatus,
@@ -54,6 +56,7 @@ export interface SupervisorOptions {
   readonly runName: string;
   readonly entry: URL;
   readonly lakeWorker: URL;
+  readonly maintenanceWorker: URL;
   readonly log: Log;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
@@ -69,6 +72,7 @@ export class SupervisorTree {
   readonly #ingest: readonly Child<IngestControl>[];
   readonly #gateway: Child<GatewayControl>;
   readonly #heartbeats: HeartbeatWatch;
+  readonly #maintenance: ScheduledMaintenance;
 
   #group: ProcessingGroup | undefined;
   /** The generation being ended; until the next one is made it is the group. */
@@ -80,6 +84,7 @@ export class SupervisorTree {
   #rowsAtEpoch = 0;
   #ticker: NodeJS.Timeout | undefined;
   #reporting = false;
+  #starting: Promise<unknown> = Promise.resolve();
   /** The restart of the processing group under way. */
   #restarting: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -98,6 +103,11 @@ export class SupervisorTree {
     );
     this.#doorbells = allocateDoorbells(shape);
     this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
+    this.#maintenance = new ScheduledMaintenance({
+      ...options,
+      worker: options.maintenanceWorker,
+      isInFlight: (path) => path.includes(`/${options.runName}-`),
+    });
     const giveUp = (failure: Failure): void => this.#giveUp(failure);
     const child = { intensity: this.#intensity, clock, log, giveUp };
     this.#ingest = exchanges.map((exchange) => {
@@ -115,11 +125,20 @@ export class SupervisorTree {
     });
   }
 
-  /** Resolves when every actor is up, with the port the gateway listens on. */
-  async start(): Promise<{ port: number }> {
+  /** Resolves when every actor is up, with the port the gateway listens on; without one when a stop came first. */
+  start(): Promise<{ port: number } | undefined> {
+    const started = this.#start();
+    this.#starting = started.catch(() => {}); // told to whoever called start
+    return started;
+  }
+
+  async #start(): Promise<{ port: number } | undefined> {
     await this.#startGroup().ready();
+    if (this.#stopping) return undefined;
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
+    if (this.#stopping) return undefined;
     await this.#gateway.start();
+    if (this.#stopping) return undefined;
     this.#scheduleEpoch();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     const port = await (this.#gateway.thread as ActorThread<GatewayControl>).control.port();
@@ -135,8 +154,10 @@ export class SupervisorTree {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#ticker);
+    await this.#maintenance.halt();
     const { config, clock, log } = this.#options;
     const timeoutMs = config.supervision.stop_timeout_ms / 4;
+    await this.#starting; // what is half up cannot be ended in order
     await Promise.all(this.#ingest.map((ingest) => ingest.stop(timeoutMs)));
     await this.#restarting;
     const group = this.#group;
@@ -151,6 +172,7 @@ export class SupervisorTree {
         log('warn', 'stopped without a last epoch', { reason: messageOf(error) });
       }
     }
+    await this.#maintenance.suspend('the server stopped');
     await this.#gateway.stop(timeoutMs);
     await group?.stop();
   }
@@ -159,7 +181,7 @@ export class SupervisorTree {
     const { data, clock, exchanges } = this.#options;
     const progress = await answered(this.#group?.progress());
     const ingest = await Promise.all(
-      this.#ingest.map(({ thread }) => answered(thread?.answer(thread.control.status()))),
+      this.#ingest.map(({ thread }) => answered(thread?.answer((control) => control.status()))),
     );
     const nowUs = clock.nowUs();
     return {
@@ -202,6 +224,7 @@ export class SupervisorTree {
       paths: data.paths,
       instruments: data.instruments,
       store: data.store,
+      disk: data.disk,
       generation: this.#generation,
       runName,
       heads: this.#heads,
@@ -215,8 +238,7 @@ export class SupervisorTree {
       log,
       epochSteps: {
         syncBronze: (progress) => syncBronze(data, this.#heads, progress),
-        commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
-        publish: (epoch) => publishEpoch(data, epoch),
+        ...commitSteps(data, clock, this.#maintenance.queue),
       },
     });
     this.#group = group;
@@ -257,8 +279,11 @@ export class SupervisorTree {
 
   async #restartGroup(failed: ProcessingGroup): Promise<void> {
     await failed.kill();
+    // Recovery deletes what a job has staged.
+    await this.#maintenance.suspend('the processing group restarted');
     await this.#options.data.recover();
     const group = this.#startGroup();
+    if (!this.#stopping) this.#maintenance.resume();
     this.#scheduleEpoch();
     await group.ready().catch(() => {}); // comes back through its own `failed`
   }
@@ -266,6 +291,7 @@ export class SupervisorTree {
   #tick(): void {
     this.#terminateHung();
     this.#runEpochIfDue();
+    this.#maintenance.tick();
     void this.#report();
   }
 
@@ -276,7 +302,7 @@ export class SupervisorTree {
     try {
       const status = await this.status();
       const gateway = this.#gateway.thread;
-      await answered(gateway?.answer(gateway.control.status(status)));
+      await answered(gateway?.answer((control) => control.status(status)));
     } finally {
       this.#reporting = false;
     }

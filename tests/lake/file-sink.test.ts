@@ -4,19 +4,35 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
+import { type DataType, Field, Int32, Schema } from 'apache-arrow';
 import type { Disk } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
+import { fixedData, recordBatch } from '#src/lake/arrow-buffers';
+import { fileMetrics } from '#src/lake/file-metrics';
 import { stageFile } from '#src/lake/file-sink';
+import { IpcStream } from '#src/lake/ipc-stream';
+import { encodeParquet, STEPS } from '#src/lake/parquet-writer';
 
 const file = {
   table: 'gold_crypto_trades',
   partition: 'exchange_date=2026-11-23/exchange_hour=04',
   name: 'gold-0-7',
   rows: 1,
-  bytes: Uint8Array.of(1, 2, 3),
+  bytes: parquetFile(),
 };
 const path = `gold_crypto_trades/data/${file.partition}/gold-0-7.parquet`;
+
+function parquetFile(): Uint8Array {
+  const schema = new Schema([
+    new Field('id', new Int32(), false, new Map([['PARQUET:field_id', '1']])),
+  ]);
+  const ipc = new IpcStream();
+  ipc.begin(schema);
+  const ids = (type: DataType) => fixedData(type, 3, Int32Array.of(1, 2, 3));
+  ipc.write(recordBatch(schema, 3, { id: ids }));
+  return encodeParquet(ipc.end(), { columns: {}, others: STEPS });
+}
 
 /** The machine's disk, whose calls are listed and the one chosen fails. */
 function watchedDisk(failing?: keyof Disk, error: object = { code: 'ENOSPC' }) {
@@ -47,8 +63,9 @@ test('a file appears under its name only when it is whole and durable', (t) => {
     partition: file.partition,
     path,
     rows: 1,
-    bytes: 3,
+    bytes: file.bytes.length,
     sha256: createHash('sha256').update(file.bytes).digest('hex'),
+    metrics: fileMetrics(file.bytes),
   });
   assert.deepEqual(readFileSync(join(lakeDir, path)), Buffer.from(file.bytes));
   assert.deepEqual(calls.slice(calls.indexOf('open')), [

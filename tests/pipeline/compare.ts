@@ -3,14 +3,13 @@
  * oracle against what the simulator wrote down before it sent anything.
  */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { candleTable } from '#schemas/candle';
 import { exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import type { Feed } from '#src/simulator/frame-format';
 import type { Journal } from '#src/simulator/journal';
+import { assertLakeInLine } from '#tests/iceberg/lake-check';
 import {
   candleLines,
   deadLetterLines,
@@ -68,7 +67,7 @@ export async function compareAll(held: Held, oracles: readonly Oracle[]): Promis
     const inCodeOrder = [...candles].sort((a, b) => codeOfCandle(a) - codeOfCandle(b));
     compare(`${timeframe} records`, recordLines(held, k), inCodeOrder.map(recordLine));
   }
-  sameFiles(held);
+  await assertLakeInLine(held.lake, held.store);
   held.store.verify();
   return compared;
 }
@@ -137,15 +136,6 @@ function compareProgress({ store }: Held, oracles: readonly Oracle[]): void {
       { exchange, trades, duplicates: silver.length - trades },
     );
   }
-}
-
-/** The lake folder holds the files the state store names, and no other. */
-export function sameFiles({ store, lake }: Held): void {
-  const there = readdirSync(lake, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(lake.length + 1));
-  assert.deepEqual(there.sort(), [...store.allLivePaths()].sort());
-  assert.deepEqual(store.removedFiles(), []);
 }
 
 /** Says where two lists of lines part; of lists this long a plain diff would take minutes. */

@@ -42,13 +42,17 @@ export function temporaryDirectory(): { readonly path: string; remove(): void } 
 }
 
 /** A writer of one exchange's log, with segments so small that a log has several. */
-export function openLog(dir: string, exchange: Exchange): LogWriter {
+export function openLog(
+  dir: string,
+  exchange: Exchange,
+  segmentBytesMax = 4 * 1024 * 1024,
+): LogWriter {
   return LogWriter.open({
     disk: nodeDisk(),
     dir: join(dir, 'bronze', exchangeKey(exchange)),
     exchange,
     head: new LogHead(new SharedArrayBuffer(LogHead.byteSize), 0),
-    segmentBytesMax: 4 * 1024 * 1024,
+    segmentBytesMax,
   });
 }
 

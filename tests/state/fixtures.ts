@@ -9,6 +9,7 @@ import { CANDLE_BYTES, CANDLE_WORDS, WORD } from '#src/candles/record';
 import type { StagedFile } from '#src/lake/staged-file';
 import type { EpochCommit } from '#src/state/epoch-record';
 import type { ConfiguredInstrument } from '#src/state/instrument-registry';
+import { NO_METRICS } from '#tests/support/no-metrics';
 
 export const MINUTE_US = 60_000_000;
 export const CREATED_US = 1_795_000_000_000_000;
@@ -67,6 +68,7 @@ export function stagedFile(table: string, partition: string, name: string): Stag
     rows: 1,
     bytes: 100,
     sha256: 'ab'.repeat(32),
+    metrics: NO_METRICS,
   };
 }
 
@@ -87,6 +89,7 @@ export function epochCommit(n: number, changes: Partial<EpochCommit> = {}): Epoc
       },
     ],
     gold: [{ exchange: 'BINANCE', trades: 7 * n, duplicates: n }],
+    bronze: [{ exchange: 'BINANCE', nextSequence: 9 * n }],
     instruments: [
       { instrument: 0, intervals: Uint8Array.from({ length: 16 * n }, (_, i) => i + n) },
     ],

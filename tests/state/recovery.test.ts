@@ -39,9 +39,20 @@ const facts = (changes: Partial<RecoveryFacts>): RecoveryFacts => ({
   found: [],
   live: new Set(),
   removed: [],
+  shownEpochs: () => [],
   adopted: true,
   ...changes,
 });
+
+/** Tables that show nothing but the last epoch, and tell when they are brought in line. */
+function tablesOf(epochs: number[]) {
+  return {
+    reconcile: async (last: { epoch: number }): Promise<void> => {
+      epochs.push(last.epoch);
+    },
+    shownEpochs: () => () => [],
+  };
+}
 
 const cases: [string, Partial<RecoveryFacts>, Partial<ReturnType<typeof decideRecovery>>][] = [
   ['nothing there', {}, {}],
@@ -71,6 +82,16 @@ const cases: [string, Partial<RecoveryFacts>, Partial<ReturnType<typeof decideRe
     'removed and already gone: forgotten',
     { found: [A], live: new Set([A]), removed: [removed(B, 2)] },
     { forget: [B] },
+  ],
+  [
+    'removed, but a snapshot of an epoch it was part of is kept: stays',
+    { found: [A, B], live: new Set([A]), removed: [removed(B, 3)], shownEpochs: () => [2, 3] },
+    {},
+  ],
+  [
+    'removed, and the snapshots kept are all from before or after its time: goes',
+    { found: [B], removed: [removed(B, 2)], shownEpochs: () => [0, 2, 3] },
+    { deleteFiles: [B], forget: [B] },
   ],
   ['a live file is gone', { found: [A], live: new Set([A, B]) }, { missing: [B] }],
   [
@@ -138,8 +159,10 @@ test('recovery deletes what no epoch names, below the lake and nowhere else', as
   const directory = temporaryDirectory(t);
   const lakeDir = join(directory, 'lake');
   const store = await StateStore.open(join(directory, 'state'), { createdUs: CREATED_US });
-  const at = { disk: nodeDisk(), store, lakeDir };
+  const published: number[] = [];
+  const at = { disk: nodeDisk(), store, lakeDir, tables: tablesOf(published) };
   await recoverLake(at); // a lake that is not there yet
+  published.length = 0;
   const table = candleTable('1m');
   const first = stagedFile(table, 'window_date=2026-11-23', 'c1');
   const second = stagedFile(table, 'window_date=2026-11-23', 'c2');
@@ -170,17 +193,20 @@ test('recovery deletes what no epoch names, below the lake and nowhere else', as
   symlinkSync(join(outside, 'orphan.parquet'), join(lakeDir, 'gold_crypto_trades/data/l.parquet'));
 
   // A publish that fails leaves everything as it was.
-  const failing = { ...at, publish: () => Promise.reject(new Error('catalog down')) };
+  const reconcile = () => Promise.reject(new Error('catalog down'));
+  const failing = { ...at, tables: { ...at.tables, reconcile } };
   await assert.rejects(recoverLake(failing), /catalog down/);
   for (const path of [...goes, ...keep]) assert.equal(existsSync(path), true, path);
-  const published: number[] = [];
-  const publish = async (epoch: number): Promise<void> => {
-    assert.equal(existsSync(goes[0]!), true, 'the file is there as long as tables show it');
-    published.push(epoch);
+  const tables = {
+    ...at.tables,
+    reconcile: async (last: { epoch: number }): Promise<void> => {
+      assert.equal(existsSync(goes[0]!), true, 'the file is there as long as tables show it');
+      published.push(last.epoch);
+    },
   };
-  await recoverLake({ ...at, publish });
-  await recoverLake({ ...at, publish });
-  assert.deepEqual(published, [2]);
+  await recoverLake({ ...at, tables });
+  await recoverLake(at);
+  assert.deepEqual(published, [2, 2]);
   assert.equal(store.epoch().publishedEpoch, 2);
   assert.deepEqual(store.removedFiles(), []);
   for (const path of goes) assert.equal(existsSync(path), false, path);
@@ -189,11 +215,13 @@ test('recovery deletes what no epoch names, below the lake and nowhere else', as
 
   await store.commitEpoch(epochCommit(3, { ...nothing, files: [third] }));
   place(lakeDir, third.path);
-  await deleteRemoved(at);
+  await deleteRemoved(at, () => []);
   assert.equal(existsSync(join(lakeDir, second.path)), true, 'not published without it yet');
   await store.markPublished(3);
-  await deleteRemoved(at);
-  await deleteRemoved(at);
+  await deleteRemoved(at, (name) => (name === table ? [2] : []));
+  assert.equal(existsSync(join(lakeDir, second.path)), true, 'a snapshot of epoch 2 shows it');
+  await deleteRemoved(at, () => [1, 3]);
+  await deleteRemoved(at, () => [1, 3]);
   assert.equal(existsSync(join(lakeDir, second.path)), false);
   assert.deepEqual(store.removedFiles(), []);
   for (const path of keep.slice(1)) assert.equal(existsSync(path), true, path);
@@ -211,7 +239,7 @@ test('a removed file behind a link is forgotten, its target stays', async (t) =>
   const target = place(join(directory, 'outside'), 'g1.parquet');
   mkdirSync(join(lakeDir, 'gold_crypto_trades/data'), { recursive: true });
   symlinkSync(dirname(target), join(lakeDir, 'gold_crypto_trades/data/exchange_date=1'));
-  await deleteRemoved({ disk: nodeDisk(), store, lakeDir });
+  await deleteRemoved({ disk: nodeDisk(), store, lakeDir }, () => []);
   assert.equal(existsSync(target), true);
   assert.deepEqual(store.removedFiles(), []);
   await store.close();
@@ -221,7 +249,7 @@ test('a lake without a file its state names, or older than its state, is left al
   const directory = temporaryDirectory(t);
   const lakeDir = join(directory, 'lake');
   const store = await StateStore.open(join(directory, 'state'), { createdUs: CREATED_US });
-  const at = { disk: nodeDisk(), store, lakeDir };
+  const at = { disk: nodeDisk(), store, lakeDir, tables: tablesOf([]) };
   const old = place(lakeDir, 'gold_crypto_trades/data/exchange_date=1/old.parquet');
   const isRefused = (error: unknown): boolean =>
     error instanceof UserError && error.exitCode === EXIT.config && error.message.includes(lakeDir);

@@ -66,3 +66,14 @@ test('fewer cores: the layout folds, uses every core and says so', () => {
     assert.match(text, new RegExp(`\\b${id}\\b`));
   }
 });
+
+test('a process that was stopped and goes on does not take its actors for hung', () => {
+  const watch = new HeartbeatWatch(1_000);
+  const alive = { id: 'alive', counters: { heartbeat: 1 } };
+  assert.deepEqual(watch.look([alive], 0), []);
+  assert.deepEqual(watch.look([alive], 60_000), []); // SIGSTOP, SIGCONT
+  alive.counters.heartbeat = 2;
+  assert.deepEqual(watch.look([alive], 60_250), []);
+  assert.deepEqual(watch.look([alive], 61_250), []);
+  assert.deepEqual(watch.look([alive], 61_300), [alive]);
+});

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { EpochReport } from '#src/runtime/epoch-report';
+import type { EpochReport, ExchangeProgress } from '#src/runtime/epoch-report';
 import { EpochCoordinator, type EpochShare } from '#src/supervision/epochs';
+import { NO_METRICS } from '#tests/support/no-metrics';
 
 const shape = { validationShards: 2, goldShards: 2 };
 const file = (path: string) => ({
@@ -13,6 +14,7 @@ const file = (path: string) => ({
   rows: 1,
   bytes: 1,
   sha256: '',
+  metrics: NO_METRICS,
 });
 
 function reports(epoch: number): EpochReport[] {
@@ -58,6 +60,11 @@ function coordinator(fail?: string) {
     {
       barrier: (epoch) => steps.push(`barrier ${epoch}`),
       syncBronze: () => step('sync'),
+      tableBronze: async (progress) => {
+        await step('table');
+        const [{ exchange, nextSequence }] = progress as [ExchangeProgress];
+        return { files: [file('b')], bronze: [{ exchange, nextSequence }] };
+      },
       commit: (commit) => {
         commits.push(commit);
         return step('commit');
@@ -71,7 +78,7 @@ function coordinator(fail?: string) {
   return { epochs, steps, commits };
 }
 
-test('barrier, sync, commit, publish, in this order, once every stage has reported', async () => {
+test('barrier, sync, bronze tables, commit, publish, in this order, once every stage has reported', async () => {
   await fc.assert(
     fc.asyncProperty(fc.shuffledSubarray([0, 1, 2, 3, 4], { minLength: 5 }), async (order) => {
       const { epochs, steps, commits } = coordinator();
@@ -81,10 +88,12 @@ test('barrier, sync, commit, publish, in this order, once every stage has report
         epochs.report(reports(4)[which] as EpochReport);
       }
       assert.equal(await done, 4);
-      assert.deepEqual(steps, ['barrier 4', 'sync', 'commit', 'publish']);
+      assert.deepEqual(steps, ['barrier 4', 'sync', 'table', 'commit', 'publish']);
       const commit = commits[0] as EpochShare;
       assert.deepEqual(commit.progress.map((p) => p.nextSequence).sort(), [5, 6]);
-      assert.deepEqual(commit.files.map((f) => f.path).sort(), ['c', 'g0', 'v0', 'v1']);
+      assert.deepEqual(commit.files.map((f) => f.path).sort(), ['b', 'c', 'g0', 'v0', 'v1']);
+      const { exchange, nextSequence } = commit.progress[0] as ExchangeProgress;
+      assert.deepEqual(commit.bronze, [{ exchange, nextSequence }]);
       assert.deepEqual(
         commit.gold.find((total) => total.exchange === 'BINANCE'),
         { exchange: 'BINANCE', trades: 180, duplicates: 52 },
@@ -97,8 +106,9 @@ test('barrier, sync, commit, publish, in this order, once every stage has report
 test('a step that fails stops the epoch there: nothing later happens', async () => {
   for (const [failing, done] of [
     ['sync', ['barrier 4', 'sync']],
-    ['commit', ['barrier 4', 'sync', 'commit']],
-    ['publish', ['barrier 4', 'sync', 'commit', 'publish']],
+    ['table', ['barrier 4', 'sync', 'table']],
+    ['commit', ['barrier 4', 'sync', 'table', 'commit']],
+    ['publish', ['barrier 4', 'sync', 'table', 'commit', 'publish']],
   ] as const) {
     const { epochs, steps } = coordinator(failing);
     const run = epochs.run();

@@ -66,6 +66,7 @@ export async function startTree(
     runName: `t${clock.nowUs().toString(36)}`,
     entry: new URL('./faulty-thread.js', import.meta.url),
     lakeWorker: new URL(import.meta.resolve('#actors/lake-worker')),
+    maintenanceWorker: new URL(import.meta.resolve('#actors/maintenance-worker')),
     log: (level, message, fields = {}) => void log.push({ level, message, fields }),
     giveUp: (exitCode, reason) => void gaveUp.push({ exitCode, reason }),
   });
@@ -95,18 +96,25 @@ export async function startTree(
   };
 }
 
+export function everyActorRuns({ tree }: RunningTree): Promise<boolean> {
+  return until('every actor to run', async () =>
+    (await tree.status()).actors.every(({ state }) => state === 'running'),
+  );
+}
+
 /** Resolves when every actor runs, every exchange is connected and gold goes on growing. */
-export async function settled({ tree }: RunningTree, timeoutMs = 20_000): Promise<void> {
+export async function settled({ tree, log }: RunningTree, timeoutMs = 20_000): Promise<void> {
   let before = -1;
+  let facts: SystemStatus | undefined;
   await until(
     'the tree to be whole again',
     async () => {
-      const { actors, exchanges } = await tree.status();
+      facts = await tree.status();
+      const { actors, exchanges } = facts;
       const gold = actors
         .filter(({ actor }) => actor.startsWith('gold'))
         .reduce((sum, { counters }) => sum + (counters.trades ?? 0), 0);
       const isWhole =
-        actors.length === 3 + 5 + 1 &&
         actors.every(({ state }) => state === 'running') &&
         exchanges.every(({ state }) => state === 'connected');
       const isGrowing = isWhole && before >= 0 && gold > before;
@@ -114,5 +122,8 @@ export async function settled({ tree }: RunningTree, timeoutMs = 20_000): Promis
       return isGrowing;
     },
     timeoutMs,
-  );
+  ).catch((error: Error) => {
+    const lines = log.slice(-20).map((line) => JSON.stringify(line));
+    throw new Error([error.message, JSON.stringify(facts), ...lines].join('\n'));
+  });
 }

@@ -39,8 +39,8 @@ export const FAULTS: Partial<FaultProfile> = {
   invalid: 0.003,
   garbage: 0.002,
   control: 0.002,
-  disconnect: 0.0003,
-  abort: 0.0002,
+  disconnect: 0.0002,
+  abort: 0.0001,
   replayTrades: 20,
   // A repeated key is judged by validation and invisible to JSON.parse, the second opinion here.
   invalidReasons: REASONS.map(({ name }) => name).filter((name) => name !== 'malformed_trade'),

@@ -1,0 +1,89 @@
+/**
+ * The bronze tables' share of an epoch: sealed segments that the epoch covers become data files.
+ *
+ * The state remembers up to which sequence each log is in its table and learns of the files in the
+ * same commit: a crash before it leaves files no epoch names, and the next epoch makes them again.
+ * Segments come in order and whole, so a frame is in its table once or, while its segment is still
+ * open, not yet.
+ */
+import { join } from 'node:path';
+import { exchangeKey } from '#schemas/exchange';
+import type { Disk } from '#src/base/disk';
+import type { LakeJob } from '#src/lake/job';
+import { ROWS_PER_FILE_MAX } from '#src/lake/parquet-writer';
+import type { StagedFile } from '#src/lake/staged-file';
+import { listSegments, readSeal } from '#src/log/segment-files';
+import type { ExchangeProgress } from '#src/runtime/epoch-report';
+import type { BronzeTabled } from '#src/state/epoch-record';
+
+/**
+ * Bytes of segments one epoch takes of a log, at least one segment: a directory full of segments
+ * that were never tabled must not hold up its first epoch (a lake thread reads 150 MB/s).
+ */
+const LOG_BYTES_PER_EPOCH_MAX = 512 * 1024 * 1024;
+
+export interface BronzeTables {
+  readonly disk: Disk;
+  /** The folder that holds the logs of all exchanges. */
+  readonly bronzeDir: string;
+  readonly lake: (job: LakeJob) => Promise<readonly StagedFile[]>;
+  /** Prefix of the files' names, new for every generation of the processing group. */
+  readonly filePrefix: string;
+}
+
+export interface BronzeShare {
+  readonly files: readonly StagedFile[];
+  readonly bronze: readonly BronzeTabled[];
+}
+
+/** `tabled`: as the last epoch left it. `progress`: what this epoch covers of each log. */
+export async function tableBronze(
+  { disk, bronzeDir, lake, filePrefix }: BronzeTables,
+  tabled: readonly BronzeTabled[],
+  progress: readonly ExchangeProgress[],
+): Promise<BronzeShare> {
+  const files: StagedFile[] = [];
+  const bronze: BronzeTabled[] = [];
+  for (const { exchange, nextSequence: covered } of progress) {
+    const key = exchangeKey(exchange);
+    const dir = join(bronzeDir, key);
+    const from = tabled.find((before) => before.exchange === exchange)?.nextSequence ?? 0;
+    const { firstSequence, nextSequence } = sealedStretch(disk, dir, from, covered);
+    // A file at a time, so that the stages' own jobs get their turn between them.
+    for (let at = firstSequence; at < nextSequence; at += ROWS_PER_FILE_MAX) {
+      const staged = await lake({
+        kind: 'bronze',
+        exchange,
+        dir,
+        fromSequence: at,
+        toSequence: Math.min(at + ROWS_PER_FILE_MAX, nextSequence),
+        name: `${filePrefix}-bronze-${key}-${at}`,
+      });
+      files.push(...staged);
+    }
+    if (nextSequence > from) bronze.push({ exchange, nextSequence });
+  }
+  return { files, bronze };
+}
+
+/** The sequences of the sealed segments from `from` on that lie below `covered`; may be empty. */
+function sealedStretch(
+  disk: Disk,
+  dir: string,
+  from: number,
+  covered: number,
+): { readonly firstSequence: number; readonly nextSequence: number } {
+  const segments = listSegments(disk, dir).filter((segment) => segment >= from);
+  let nextSequence = from;
+  let bytes = 0;
+  for (const segment of segments) {
+    if (segment >= covered) break;
+    const seal = readSeal(disk, dir, segment);
+    // A segment whose seal is damaged waits until the log's next writer has made it again.
+    if (seal === undefined || seal.lastSequence >= covered) break;
+    if (bytes > 0 && bytes + seal.bytes > LOG_BYTES_PER_EPOCH_MAX) break;
+    bytes += seal.bytes;
+    nextSequence = Math.max(nextSequence, seal.lastSequence + 1);
+  }
+  return { firstSequence: Math.max(from, segments[0] ?? 0), nextSequence };
+}

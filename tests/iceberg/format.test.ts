@@ -1,0 +1,278 @@
+/** The bytes and the JSON of the format: golden vectors, headers, and round trips. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import avro from 'avsc';
+import fc from 'fast-check';
+import { avroMetadata, avroRead } from 'icebird';
+import { decodeAvro, encodeAvro } from '#src/iceberg/avro-file';
+import { manifestEntrySchema } from '#src/iceberg/avro-schemas';
+import { decodeManifest, encodeManifest, int32, manifestRow, mayHold } from '#src/iceberg/manifest';
+import { addedEntry, deletedEntry, existingEntry } from '#src/iceberg/manifest-entry';
+import { schemaJson } from '#src/iceberg/schema-json';
+import { partitionTuple, TABLES, tableDefinition } from '#src/iceberg/table-definition';
+import {
+  expireSnapshots,
+  newTableMetadata,
+  parseMetadata,
+  type Snapshot,
+  snapshotId,
+  type TableMetadata,
+  uuidOf,
+  withSnapshot,
+} from '#src/iceberg/table-metadata';
+import { dataFile, GOLD } from '#tests/iceberg/lake-model';
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+test('golden vectors of the format', async () => {
+  // Avro longs are zigzag varints; one inside a container, where it can be seen as it is.
+  const long = avro.Type.forSchema('long');
+  const vectors: [number, string][] = [
+    [0, '00'],
+    [-1, '01'],
+    [1, '02'],
+    [-64, '7f'],
+    [64, '8001'],
+    [1735689600000000, '8080e3a0b7a69506'],
+  ];
+  for (const [value, bytes] of vectors) assert.equal(hex(long.toBuffer(value)), bytes);
+  // Single-value binary of a date, which is also what day() gives.
+  const start = 'window_date=2025-01-01';
+  const byDay = tableDefinition('gold_ohlcv_1m').partition;
+  assert.deepEqual(partitionTuple(byDay, start), [20089]);
+  assert.equal(hex(int32(20089)), '794e0000');
+  const byHour = tableDefinition(GOLD).partition;
+  const hour = 'exchange_date=2025-01-01/exchange_hour=23';
+  assert.deepEqual(partitionTuple(byHour, hour), [20089, 23]);
+  const byMonth = tableDefinition('gold_ohlcv_1d').partition;
+  assert.deepEqual(partitionTuple(byMonth, 'window_month=2025-01'), [660]);
+  assert.deepEqual(partitionTuple(byMonth, 'window_month=1970-01'), [0]);
+  assert.equal(hex(int32(-1)), 'ffffffff');
+});
+
+test('every table: ids are unique, parts have ids, names of partition fields are free', () => {
+  for (const [name, definition] of TABLES) {
+    const metadata = newTableMetadata(definition, `file:///lake/${name}`, uuidOf(name), 1);
+    const [schema] = metadata.schemas;
+    assert.ok(schema);
+    const ids = schema.fields.flatMap(({ id, type }) => {
+      if (typeof type === 'string') return [id];
+      return type.type === 'list'
+        ? [id, type['element-id']]
+        : [id, type['key-id'], type['value-id']];
+    });
+    assert.equal(new Set(ids).size, ids.length, name);
+    assert.equal(metadata['last-column-id'], Math.max(...ids));
+    for (const { name: column, doc } of schema.fields) assert.ok(doc.length > 3, column);
+    const byId = new Map(schema.fields.map((field) => [field.id, field]));
+    for (const id of schema['identifier-field-ids']) assert.equal(byId.get(id)?.required, true);
+    const [spec] = metadata['partition-specs'];
+    assert.ok(spec && spec.fields.length > 0);
+    for (const [i, field] of spec.fields.entries()) {
+      assert.equal(field['field-id'], 1000 + i);
+      const source = byId.get(field['source-id']);
+      assert.ok(source);
+      const sameName = schema.fields.find((column) => column.name === field.name);
+      if (field.transform === 'identity') assert.equal(sameName, source);
+      else assert.equal(sameName, undefined);
+    }
+    assert.equal(metadata['last-partition-id'], 999 + spec.fields.length);
+    const order = metadata['sort-orders'].find(
+      (o) => o['order-id'] === metadata['default-sort-order-id'],
+    );
+    assert.ok(order && order.fields.length > 0);
+    assert.match(
+      metadata['table-uuid'],
+      /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    );
+  }
+});
+
+test("a manifest's header keeps what Iceberg goes by: field ids, element ids, logical types", async () => {
+  const definition = tableDefinition(GOLD);
+  const file = dataFile(GOLD, 'exchange_date=2025-01-01/exchange_hour=23', 'a', 5);
+  const entry = addedEntry(definition, file, 'file:///a', 7);
+  const bytes = await encodeManifest(definition, schemaJson(definition, 0), [entry]);
+  const { metadata } = await decodeAvro(bytes);
+  const header = metadata['avro.schema'] as string;
+  assert.deepEqual(JSON.parse(header), manifestEntrySchema(definition.partition));
+  for (const attribute of [
+    '"field-id":1001',
+    '"element-id":133',
+    '"logicalType":"map"',
+    '"logicalType":"date"',
+  ]) {
+    assert.ok(header.includes(attribute), attribute);
+  }
+  assert.deepEqual(JSON.parse(metadata['partition-spec'] as string), [
+    { 'source-id': 16, 'field-id': 1000, name: 'exchange_date', transform: 'identity' },
+    { 'source-id': 17, 'field-id': 1001, name: 'exchange_hour', transform: 'identity' },
+  ]);
+  assert.equal(metadata.content, 'data');
+  assert.equal(metadata['format-version'], '2');
+  // Encoded again: the same bytes.
+  assert.deepEqual(await encodeManifest(definition, schemaJson(definition, 0), [entry]), bytes);
+  assert.equal(
+    await encodeAvro({ schema: 'long', metadata: {}, records: [] }).then((b) =>
+      hex(b.subarray(0, 4)),
+    ),
+    '4f626a01',
+  );
+});
+
+const files = fc.array(
+  fc.record({
+    hour: fc.nat(23),
+    day: fc.integer({ min: 10, max: 28 }),
+    rows: fc.nat(2 ** 31),
+    status: fc.constantFrom('added', 'existing', 'deleted'),
+    sequence: fc.integer({ min: 1, max: 2 ** 40 }),
+  }),
+  { minLength: 1, maxLength: 300 },
+);
+
+test('manifests come back as they were, for us and for icebird', async () => {
+  const definition = tableDefinition(GOLD);
+  await fc.assert(
+    fc.asyncProperty(files, async (drawn) => {
+      const entries = drawn.map(({ hour, day, rows, status, sequence }, i) => {
+        const folder = `exchange_date=2026-11-${day}/exchange_hour=${String(hour).padStart(2, '0')}`;
+        const added = addedEntry(
+          definition,
+          dataFile(GOLD, folder, `f${i}`, rows),
+          `file:///f${i}`,
+          2 ** 52 + i,
+        );
+        if (status === 'added') return added;
+        const numbered = { ...added, sequence_number: sequence, file_sequence_number: sequence };
+        return status === 'existing'
+          ? existingEntry(numbered)
+          : deletedEntry(numbered, 2 ** 53 - 2);
+      });
+      const bytes = await encodeManifest(definition, schemaJson(definition, 3), entries);
+      const place = { path: 'file:///m', length: bytes.length };
+      const row = manifestRow(definition, place, entries, {
+        snapshotId: 5,
+        sequenceNumber: 2 ** 41,
+      });
+      const decoded = await decodeManifest(row, bytes);
+      assert.deepEqual(
+        decoded.map((entry) => JSON.stringify(entry)),
+        entries.map((entry) =>
+          JSON.stringify({
+            ...entry,
+            sequence_number: entry.sequence_number ?? 2 ** 41,
+            file_sequence_number: entry.file_sequence_number ?? 2 ** 41,
+          }),
+        ),
+      );
+      const reader = { view: new DataView(Uint8Array.from(bytes).buffer), offset: 0 };
+      const theirs = await avroRead({ reader, ...(await avroMetadata(reader)) });
+      assert.equal(theirs.length, entries.length);
+      for (const [i, entry] of entries.entries()) {
+        const { status, snapshot_id, data_file } = theirs[i] as Record<string, never>;
+        assert.equal(status, entry.status);
+        assert.equal(Number(snapshot_id), entry.snapshot_id);
+        const { record_count, file_path, partition, lower_bounds } = data_file as Record<
+          string,
+          never
+        >;
+        assert.equal(Number(record_count), entry.data_file.record_count);
+        assert.equal(file_path, entry.data_file.file_path);
+        assert.equal(
+          (partition as { exchange_hour: number }).exchange_hour,
+          entry.data_file.partition.exchange_hour,
+        );
+        assert.equal(
+          hex((lower_bounds as { value: Uint8Array }[])[0]!.value),
+          hex(Buffer.from('BTCUSD')),
+        );
+      }
+      for (const { hour, day } of drawn) {
+        const date = Date.UTC(2026, 10, day) / 86_400_000;
+        assert.ok(mayHold(row, [date, hour]), 'a summary leaves out a partition that is there');
+      }
+      assert.equal(mayHold(row, [Date.UTC(2026, 10, 29) / 86_400_000, 0]), false);
+      await assert.rejects(
+        decodeManifest(row, bytes.subarray(0, bytes.length - 1)),
+        /bytes, not the/,
+      );
+    }),
+    { numRuns: 15 },
+  );
+});
+
+test('a manifest of many blocks, and an empty file, come back whole', async () => {
+  const schema = {
+    type: 'record',
+    name: 'r',
+    fields: [
+      { name: 'n', type: 'long' },
+      { name: 's', type: 'string' },
+    ],
+  };
+  for (const count of [0, 1, 40_000]) {
+    const records = Array.from({ length: count }, (_, n) => ({ n, s: `text ${n * n}` }));
+    const bytes = await encodeAvro({ schema, metadata: { a: 'b' }, records });
+    const back = await decodeAvro<{ n: number; s: string }>(bytes);
+    assert.equal(back.metadata.a, 'b');
+    assert.deepEqual(
+      back.records.map(({ n, s }) => `${n} ${s}`),
+      records.map(({ n, s }) => `${n} ${s}`),
+    );
+  }
+  await assert.rejects(encodeAvro({ schema: 'long', metadata: {}, records: [2 ** 53] }));
+});
+
+function tableWith(timestamps: readonly number[]): TableMetadata {
+  let metadata = newTableMetadata(tableDefinition(GOLD), 'file:///t', uuidOf('t'), 0);
+  for (const [i, timestamp] of timestamps.entries()) {
+    metadata = withSnapshot(metadata, {
+      'snapshot-id': snapshotId(metadata, i + 1),
+      'sequence-number': i + 1,
+      'timestamp-ms': timestamp,
+      'manifest-list': '',
+      summary: { operation: 'append', 'bullion.epoch': String(i) },
+      'schema-id': 0,
+    });
+  }
+  return metadata;
+}
+
+test('expiry keeps the newest, the young up to a limit, and never the current one only in part', () => {
+  const steps = fc.array(fc.nat(1000), { minLength: 1, maxLength: 40 });
+  fc.assert(
+    fc.property(steps, fc.nat(10), fc.nat(20), fc.nat(5000), (gaps, min, more, ageMsMax) => {
+      let now = 0;
+      const metadata = tableWith(gaps.map((gap) => (now += gap)));
+      const retention = { snapshotsMin: min, snapshotsMax: min + more, ageMsMax };
+      const { metadata: after, expired } = expireSnapshots(metadata, retention, now);
+      const ids = (snapshots: readonly Snapshot[]): number[] =>
+        snapshots.map((s) => s['snapshot-id']);
+      assert.deepEqual([...ids(expired), ...ids(after.snapshots)], ids(metadata.snapshots));
+      assert.equal(after['current-snapshot-id'], after.snapshots.at(-1)?.['snapshot-id']);
+      assert.ok(after.snapshots.length <= Math.max(1, min + more));
+      assert.ok(after.snapshots.length >= Math.min(gaps.length, Math.max(1, min)));
+      const surplus = after.snapshots.slice(
+        0,
+        Math.max(0, after.snapshots.length - Math.max(1, min)),
+      );
+      for (const snapshot of surplus) assert.ok(now - snapshot['timestamp-ms'] <= ageMsMax);
+      assert.deepEqual(
+        ids(after.snapshots),
+        after['snapshot-log'].map((entry) => entry['snapshot-id']),
+      );
+    }),
+  );
+});
+
+test('snapshot ids are positive, safe, and different; metadata with unsafe ones is not ours', () => {
+  const metadata = tableWith(Array.from({ length: 300 }, (_, i) => i));
+  const ids = metadata.snapshots.map((snapshot) => snapshot['snapshot-id']);
+  assert.equal(new Set(ids).size, ids.length);
+  for (const id of ids) assert.ok(Number.isSafeInteger(id) && id > 0);
+  assert.deepEqual(parseMetadata(JSON.stringify(metadata)), metadata);
+  const foreign = JSON.stringify(metadata).replace(String(ids[3]), '4847726637416685222');
+  assert.equal(parseMetadata(foreign), undefined);
+  assert.equal(parseMetadata(JSON.stringify(metadata).slice(0, 200)), undefined);
+});

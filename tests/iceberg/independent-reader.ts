@@ -1,0 +1,83 @@
+/**
+ * Tables as icebird sees them: somebody else's reader, from the version hint down to the entries of
+ * the manifests. It asks through `fetch`, which here answers from a disk.
+ */
+import { icebergManifests, icebergMetadata } from 'icebird';
+import type { Disk } from '#src/base/disk';
+import { readFile } from '#src/base/disk';
+
+export interface SeenFile {
+  readonly path: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly partition: Readonly<Record<string, unknown>>;
+}
+
+export interface SeenTable {
+  /** Live files of the snapshot, by path relative to the lake. */
+  readonly files: ReadonlyMap<string, SeenFile>;
+  readonly snapshots: readonly {
+    readonly id: number;
+    readonly epoch: number;
+    readonly operation: string;
+    readonly summary: Readonly<Record<string, string>>;
+  }[];
+  readonly metadataFiles: readonly string[];
+  readonly manifests: number;
+}
+
+/** One snapshot of a table, the current one unless named. */
+export async function seeTable(
+  disk: Disk,
+  lakeDir: string,
+  table: string,
+  snapshotId?: number,
+): Promise<SeenTable> {
+  const fetchBefore = globalThis.fetch;
+  globalThis.fetch = async (input, init) => {
+    if (!String(input).startsWith('file://')) return fetchBefore(input, init);
+    const path = String(input).slice('file://'.length);
+    if (disk.stat(path) === undefined) return new Response('', { status: 404 });
+    return new Response(new Uint8Array(readFile(disk, path)));
+  };
+  try {
+    const metadata = await icebergMetadata({ tableUrl: `file://${lakeDir}/${table}` });
+    const current = metadata['current-snapshot-id'];
+    const asked = snapshotId ?? (current === undefined || current < 0 ? undefined : current);
+    const files = new Map<string, SeenFile>();
+    const lists =
+      asked === undefined
+        ? []
+        : await icebergManifests({ ...metadata, 'current-snapshot-id': asked });
+    for (const { entries } of lists) {
+      for (const { status, data_file } of entries) {
+        if (status === 2) continue;
+        const path = data_file.file_path.replace(`file://${lakeDir}/`, '');
+        if (files.has(path)) throw new Error(`${path} is in the snapshot twice`);
+        files.set(path, {
+          path,
+          rows: Number(data_file.record_count),
+          bytes: Number(data_file.file_size_in_bytes),
+          partition: data_file.partition as unknown as Record<string, unknown>,
+        });
+      }
+    }
+    const log = (metadata['metadata-log'] ?? []) as { 'metadata-file': string }[];
+    return {
+      files,
+      snapshots: (metadata.snapshots ?? []).map((snapshot) => {
+        const summary = snapshot.summary as unknown as Record<string, string>;
+        return {
+          id: Number(snapshot['snapshot-id']),
+          epoch: Number(summary['bullion.epoch']),
+          operation: String(summary.operation),
+          summary,
+        };
+      }),
+      metadataFiles: log.map((entry) => entry['metadata-file']),
+      manifests: lists.length,
+    };
+  } finally {
+    globalThis.fetch = fetchBefore;
+  }
+}

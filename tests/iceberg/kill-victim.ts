@@ -1,0 +1,17 @@
+/**
+ * A process that publishes one epoch and is killed (SIGKILL) at a named step of it:
+ *
+ *   node kill-victim.js DIRECTORY EPOCH STEP TABLE
+ *
+ * Started by tests/iceberg/publish.test.ts. With a step that never comes it ends by itself.
+ */
+import { publishEpoch } from '#src/supervision/data-directory';
+import { commitEpoch, epochFiles, openDirectory } from '#tests/iceberg/real-lake';
+
+const [dir = '', epoch, step, table] = process.argv.slice(2);
+const data = await openDirectory(dir, (name, of) => {
+  if (name === step && of === table) process.kill(process.pid, 'SIGKILL');
+});
+const files = epochFiles(Number(epoch));
+await publishEpoch(data, await commitEpoch(data, files), files);
+await data.close();

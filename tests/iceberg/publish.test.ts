@@ -1,0 +1,108 @@
+/**
+ * The whole way on a real disk: epochs in the state store, tables published from them, files deleted
+ * when the last snapshot that shows them is gone, and starts after an end at the wrong moment.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { nodeDisk } from '#src/base/node-disk';
+import { COMMIT_STEPS } from '#src/iceberg/commit-steps';
+import { type DataDirectory, publishEpoch } from '#src/supervision/data-directory';
+import { seeTable } from '#tests/iceberg/independent-reader';
+import { CANDLES, GOLD } from '#tests/iceberg/lake-model';
+import { commitEpoch, DAY, epochFiles, openDirectory } from '#tests/iceberg/real-lake';
+
+function temporary(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'bullion-iceberg-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function shownBy(data: DataDirectory, table: string): Promise<string[]> {
+  const seen = await seeTable(nodeDisk(), data.tables.lakeDir, table);
+  return [...seen.files.keys()]
+    .map((path) => path.replace(/.*\//, '').replace('.parquet', ''))
+    .sort();
+}
+
+test('replaced files stay as long as a snapshot shows them, and then go', async (t) => {
+  const opened = await openDirectory(temporary(t));
+  const retention = { snapshotsMin: 1, snapshotsMax: 2, ageMsMax: 86_400_000 };
+  const data = { ...opened, tables: { ...opened.tables, retention } };
+  const isThere = (n: number): boolean =>
+    existsSync(join(data.paths.lake, CANDLES, 'data', DAY, `c${n}.parquet`));
+  for (let n = 1; n <= 4; n++) {
+    const files = epochFiles(n);
+    await publishEpoch(data, await commitEpoch(data, files), files);
+    // Two snapshots are kept: the current one and the one before.
+    assert.deepEqual(
+      [1, 2, 3, 4].filter(isThere),
+      [n - 1, n].filter((k) => k > 0),
+    );
+    assert.deepEqual(await shownBy(data, CANDLES), [`c${n}`]);
+    assert.equal(data.store.epoch().publishedEpoch, n);
+  }
+  assert.deepEqual(await shownBy(data, GOLD), ['g1', 'g2', 'g3', 'g4']);
+  assert.equal(data.store.removedFiles().length, 1);
+  await data.close();
+});
+
+test('kill -9 at every step of publishing: the tables open, the next start finishes', async (t) => {
+  const dir = temporary(t);
+  const first = await openDirectory(dir);
+  const before = epochFiles(1);
+  await publishEpoch(first, await commitEpoch(first, before), before);
+  await first.close();
+  const victim = fileURLToPath(new URL('kill-victim.js', import.meta.url));
+  // Every step, in turn of a table that adds up and one whose file is replaced.
+  const kills = COMMIT_STEPS.map((step, i) => ({ step, table: i % 2 === 0 ? GOLD : CANDLES }));
+  for (const [i, { step, table }] of kills.entries()) {
+    const at = `${step} of ${table}`;
+    const epoch = i + 2;
+    const { signal, stderr } = spawnSync(process.execPath, [victim, dir, `${epoch}`, step, table]);
+    assert.equal(signal, 'SIGKILL', `${at}: ${stderr}`);
+    // Whoever reads meanwhile sees this epoch or the one before, whole.
+    const lake = join(dir, 'data/lake');
+    const gold = (await seeTable(nodeDisk(), lake, GOLD)).files.size;
+    assert.ok(gold === epoch - 1 || gold === epoch, at);
+    const candles = [...(await seeTable(nodeDisk(), lake, CANDLES)).files.keys()];
+    assert.equal(candles.length, 1);
+    assert.match(candles[0] as string, new RegExp(`/c(${epoch - 1}|${epoch})\\.parquet$`), at);
+
+    const next = await openDirectory(dir);
+    assert.equal(next.store.epoch().publishedEpoch, epoch, at);
+    assert.deepEqual(await shownBy(next, CANDLES), [`c${epoch}`], at);
+    const seen = await seeTable(nodeDisk(), lake, GOLD);
+    assert.deepEqual(
+      new Set(seen.files.keys()),
+      new Set(Array.from(next.store.files(GOLD), (f) => f.path)),
+    );
+    assert.deepEqual(
+      seen.snapshots.map((snapshot) => snapshot.epoch),
+      Array.from({ length: epoch }, (_, k) => k + 1),
+      'one snapshot an epoch',
+    );
+    for (const path of seen.files.keys()) assert.ok(existsSync(join(lake, path)));
+    await next.close();
+  }
+});
+
+test('a directory that was copied elsewhere gets tables that name its own files', async (t) => {
+  const [from, to] = [temporary(t), temporary(t)];
+  const first = await openDirectory(from);
+  const files = epochFiles(1);
+  await publishEpoch(first, await commitEpoch(first, files), files);
+  await first.close();
+  cpSync(join(from, 'data'), join(to, 'data'), { recursive: true });
+  rmSync(join(from, 'data'), { recursive: true });
+  const moved = await openDirectory(to);
+  assert.deepEqual(await shownBy(moved, GOLD), ['g1']);
+  const { files: seen, snapshots } = await seeTable(nodeDisk(), moved.tables.lakeDir, GOLD);
+  assert.equal(snapshots.length, 1);
+  for (const path of seen.keys()) assert.ok(existsSync(join(moved.tables.lakeDir, path)), path);
+  await moved.close();
+});

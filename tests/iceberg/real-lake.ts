@@ -1,0 +1,52 @@
+/** A data directory on the real disk whose epochs are made up: data files of zeros, no actors. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { systemClock } from '#src/base/clock';
+import { loadConfig } from '#src/config/load';
+import type { StepHook } from '#src/iceberg/commit-steps';
+import type { StagedFile } from '#src/lake/staged-file';
+import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
+import { CANDLES, dataFile, GOLD } from '#tests/iceberg/lake-model';
+
+const HOUR = 'exchange_date=2026-11-23/exchange_hour=07';
+export const DAY = 'window_date=2026-11-23';
+
+export function openDirectory(dir: string, step?: StepHook): Promise<DataDirectory> {
+  return openDataDirectory({
+    config: { ...loadConfig({ env: {}, cwd: dir }), data_dir: join(dir, 'data') },
+    instruments: [],
+    clock: systemClock(),
+    binanceStream: undefined,
+    purpose: 'a test',
+    ...(step && { step }),
+  });
+}
+
+/** A gold file that adds up, and a candle file that replaces the earlier one. */
+export function epochFiles(n: number): StagedFile[] {
+  return [dataFile(GOLD, HOUR, `g${n}`, n), dataFile(CANDLES, DAY, `c${n}`, n)];
+}
+
+/** Writes the files and commits the epoch; the tables do not know of it yet. */
+export async function commitEpoch(
+  data: DataDirectory,
+  files: readonly StagedFile[],
+): Promise<number> {
+  for (const { path, bytes } of files) {
+    const full = join(data.paths.lake, path);
+    mkdirSync(dirname(full), { recursive: true });
+    writeFileSync(full, Buffer.alloc(bytes));
+  }
+  const epoch = data.store.epoch().epoch + 1;
+  await data.store.commitEpoch({
+    epoch,
+    committedUs: systemClock().nowUs(),
+    progress: [],
+    gold: [],
+    bronze: [],
+    instruments: [],
+    candles: new Uint8Array(0),
+    files,
+  });
+  return epoch;
+}
