@@ -77,6 +77,7 @@ answerParent(async ({ job, threads, lines, dir }: PeerRequest): Promise<PeerAnsw
   const instance = await DuckDBInstance.create(':memory:', { threads: String(threads) });
   const connection = await instance.connect();
   await connection.run("SET TimeZone = 'UTC'; SET preserve_insertion_order = false");
+  await connection.run(`SET temp_directory = '${join(dir, 'spilled')}'`);
   const to = (name: string): string =>
     `'${join(dir, name)}.parquet' (FORMAT parquet, COMPRESSION zstd)`;
   const toHours = (name: string): string =>
@@ -128,8 +129,8 @@ answerParent(async ({ job, threads, lines, dir }: PeerRequest): Promise<PeerAnsw
   );
   const [gold, volume, candleTrades, candles, sequences] = result.getRows()[0] as bigint[];
   const files = readdirSync(dir, { recursive: true })
-    .map((name) => statSync(join(dir, String(name))))
-    .map((stat) => (stat.isFile() ? stat.size : 0));
+    .filter((name) => String(name).endsWith('.parquet'))
+    .map((name) => statSync(join(dir, String(name))).size);
   return {
     usage,
     gold: Number(gold),
