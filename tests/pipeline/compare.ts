@@ -67,7 +67,10 @@ export async function compareAll(held: Held, oracles: readonly Oracle[]): Promis
     const inCodeOrder = [...candles].sort((a, b) => codeOfCandle(a) - codeOfCandle(b));
     compare(`${timeframe} records`, recordLines(held, k), inCodeOrder.map(recordLine));
   }
+<<<<<<< HEAD
   await assertLakeInLine(held.lake, held.store);
+=======
+>>>>>>> w-oracle
   held.store.verify();
   return compared;
 }

@@ -12,15 +12,23 @@ import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { FEED_EXCHANGE } from '#src/simulator/frame-format';
 import { assertLakeInLine } from '#tests/iceberg/lake-check';
 import { badDay } from '#tests/pipeline/bad-day';
+<<<<<<< HEAD
 import { sameLines } from '#tests/pipeline/compare';
+=======
+import { compareAll, sameFiles, sameLines } from '#tests/pipeline/compare';
+>>>>>>> w-oracle
 import { deadLetterLines, type Held, tradeLines } from '#tests/pipeline/held-lines';
-import { appendLog, type Frame } from '#tests/pipeline/logs';
+import { appendLog, type Frame, newOracle } from '#tests/pipeline/logs';
 import {
   type Running,
   type Shape,
   temporaryDirectory,
   withPipeline,
 } from '#tests/pipeline/pipeline';
+import type { Oracle } from '#tests/support/oracle/oracle';
+
+/** The default of configs/default.yaml. */
+const LATENESS_MS = 10_000;
 
 const logs = new Map<Exchange, Frame[]>();
 {
@@ -140,11 +148,15 @@ test('the same when stopped and gone on with in another shape, several times', a
   }
 });
 
-test('the same when stopped in the middle of the work, after some epoch', async (t) => {
+test('stopped in the middle: every epoch is one atomic step, and the end is the same', async (t) => {
   const dir = newDirectory(t);
   await appendPart(dir, 0, 1);
-  for (const goldShards of [3, 1]) {
-    const shape = { goldShards, ...TINY, epochRows: 500 };
+  const shapes: readonly Shape[] = [
+    { goldShards: 3, ...TINY },
+    { goldShards: 1, ...TINY },
+    { goldShards: 2, validationShards: 3, batchRows: 1_000, slotsPerShard: 4 },
+  ];
+  for (const shape of shapes) {
     const someEpochs = async ({ run, data }: Running): Promise<void> => {
       const until = data.store.epoch().epoch + 2;
       // Closing the run ends this, too, with whatever it was waiting for.
@@ -158,9 +170,49 @@ test('the same when stopped in the middle of the work, after some epoch', async 
         if (await Promise.race([finished, sleep(1, false)])) return;
       }
     };
-    await withPipeline(dir, shape, someEpochs, async () => {});
+    await withPipeline(
+      dir,
+      { ...shape, epochRows: 700, allowedLatenessMs: LATENESS_MS },
+      someEpochs,
+      sameAsOracle,
+    );
   }
   await withPipeline(dir, {}, finish, sameAsReference);
+});
+
+/** Whatever the last epoch covers, its tables and records are those of exactly these frames. */
+async function sameAsOracle(held: Held): Promise<void> {
+  const oracles: Oracle[] = [];
+  for (const { exchange, nextSequence } of held.store.epoch().progress) {
+    const oracle = newOracle(exchange, LATENESS_MS);
+    for (const { bytes, kind, receiveTimeUs } of logs.get(exchange)!.slice(0, nextSequence)) {
+      oracle.frame(bytes, kind, receiveTimeUs);
+    }
+    oracles.push(oracle);
+  }
+  assert.equal(oracles.length, EXCHANGES.length);
+  await compareAll(held, oracles);
+}
+
+test('logs of one frame: a bad one, a trade, a notice', async (t) => {
+  const dir = newDirectory(t);
+  const oracles = EXCHANGES.map((exchange) => newOracle(exchange, LATENESS_MS));
+  const wanted = [
+    (oracle: Oracle) => oracle.deadLetters.length === 1,
+    (oracle: Oracle) => oracle.gold.length === 1,
+    (oracle: Oracle) => oracle.control === 1,
+  ];
+  for (const [i, exchange] of EXCHANGES.entries()) {
+    const frame = logs.get(exchange)!.find(({ bytes, kind, receiveTimeUs }) => {
+      const oracle = newOracle(exchange, LATENESS_MS);
+      oracle.frame(bytes, kind, receiveTimeUs);
+      return oracle.silver.length + oracle.deadLetters.length < 2 && wanted[i]!(oracle);
+    })!;
+    await appendLog(dir, exchange, [frame], oracles[i]);
+  }
+  await withPipeline(dir, { allowedLatenessMs: LATENESS_MS }, finish, async (held) => {
+    await compareAll(held, oracles);
+  });
 });
 
 test('the same when a log grows while it is read, an epoch at every stop', async (t) => {

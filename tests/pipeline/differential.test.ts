@@ -11,7 +11,7 @@ import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { FEED_EXCHANGE, type Feed } from '#src/simulator/frame-format';
 import type { OfflineRun } from '#src/supervision/offline-run';
 import { badDay } from '#tests/pipeline/bad-day';
-import { compareAll, compareWithJournal } from '#tests/pipeline/compare';
+import { compareAll, compareWithJournal, sameFiles } from '#tests/pipeline/compare';
 import { boundaries, edges, imported, recordings, replays } from '#tests/pipeline/later-frames';
 import { appendLog, appendSimulation, newOracle } from '#tests/pipeline/logs';
 import {
@@ -143,7 +143,10 @@ async function runAndCompare(
       await during(run);
       assert.ok((await run.finish(() => {})) > 1, 'all in one epoch');
     },
-    async (held) => t.diagnostic(JSON.stringify(await compareAll(held, oracles))),
+    async (held) => {
+      t.diagnostic(JSON.stringify(await compareAll(held, oracles)));
+      sameFiles(held);
+    },
   );
 }
 
