@@ -9,7 +9,6 @@ import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import type { Feed } from '#src/simulator/frame-format';
 import type { Journal } from '#src/simulator/journal';
-import { assertLakeInLine } from '#tests/iceberg/lake-check';
 import {
   candleLines,
   deadLetterLines,
@@ -67,10 +66,6 @@ export async function compareAll(held: Held, oracles: readonly Oracle[]): Promis
     const inCodeOrder = [...candles].sort((a, b) => codeOfCandle(a) - codeOfCandle(b));
     compare(`${timeframe} records`, recordLines(held, k), inCodeOrder.map(recordLine));
   }
-<<<<<<< HEAD
-  await assertLakeInLine(held.lake, held.store);
-=======
->>>>>>> w-oracle
   held.store.verify();
   return compared;
 }

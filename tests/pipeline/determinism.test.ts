@@ -12,11 +12,7 @@ import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { FEED_EXCHANGE } from '#src/simulator/frame-format';
 import { assertLakeInLine } from '#tests/iceberg/lake-check';
 import { badDay } from '#tests/pipeline/bad-day';
-<<<<<<< HEAD
-import { sameLines } from '#tests/pipeline/compare';
-=======
-import { compareAll, sameFiles, sameLines } from '#tests/pipeline/compare';
->>>>>>> w-oracle
+import { compareAll, sameLines } from '#tests/pipeline/compare';
 import { deadLetterLines, type Held, tradeLines } from '#tests/pipeline/held-lines';
 import { appendLog, type Frame, newOracle } from '#tests/pipeline/logs';
 import {
