@@ -35,6 +35,7 @@ export async function start(
     load: (timeframe, instrument, windowStartUs) =>
       store.candle(timeframe, instrument, windowStartUs),
   });
+  book.expire(store.epoch().candlesFromUs);
   book.restore({
     intervals: store.intervalSets(),
     watermarks: store.epoch().progress,
@@ -77,7 +78,10 @@ export async function start(
   };
   return {
     control: {
-      committed: () => actor.committed(),
+      committed: () => {
+        book.expire(store.epoch().candlesFromUs);
+        actor.committed();
+      },
       stop: async () => {
         stopped = true;
         doorbell.ring();

@@ -2,13 +2,17 @@
  * Gold shard: every trade exactly once.
  *
  * Takes the batches of all validation shards, asks the interval set of each trade's instrument
- * whether its id was seen before, masks duplicates in place, collects the rest for
- * `gold_crypto_trades`, and passes the same slot on to the candle aggregator. An instrument belongs
- * to exactly one gold shard, and its batches arrive in log order, so the first one in the log wins.
+ * whether its id was seen before, masks duplicates in place, collects the rows for the tables, and
+ * passes the same slot on to the candle aggregator. An instrument belongs to exactly one gold shard,
+ * and its batches arrive in log order, so the first one in the log wins.
+ *
+ * Silver is written here, too. A trade seen for the first time is the same row in its exchange's
+ * silver table and in gold, so those rows are encoded once for both; duplicates get files of silver
+ * alone. Encoding is the largest cost of all: this halves it.
  */
-import { EXCHANGES, type Exchange } from '#schemas/exchange';
+import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
-import { GOLD_TRADES } from '#schemas/trade';
+import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { loadInt64 } from '#src/base/int64';
 import type { TradeBatch } from '#src/columns/trade-batch';
 import { type Lake, TradeSink } from '#src/lake/trade-sink';
@@ -22,7 +26,10 @@ import { IntervalSet } from '#src/trades/interval-set';
 
 /** Messages taken per input and step. */
 const MESSAGES_PER_STEP = 32;
+/** Per exchange. */
 const CHUNKS_MAX = 3;
+/** One trade in a hundred is a duplicate. */
+const DUPLICATES_PER_CHUNK = 1 / 16;
 
 export interface GoldOptions {
   readonly shard: number;
@@ -54,7 +61,9 @@ export class GoldActor implements Actor {
   readonly #options: GoldOptions;
   readonly #inputs: readonly Input[];
   readonly #alignment: BarrierAlignment;
-  readonly #sink: TradeSink;
+  /** By exchange code: rows for silver and gold, and duplicates, for silver alone. */
+  readonly #accepted: readonly TradeSink[];
+  readonly #repeated: readonly TradeSink[];
   /** By instrument code; undefined for instruments of other shards. */
   readonly #sets: readonly IntervalSet[];
   /** By instrument code: 1 when the set changed since the last barrier. */
@@ -78,19 +87,28 @@ export class GoldActor implements Actor {
     this.#exchangeOf = Uint8Array.from(options.instruments, ({ exchange }) =>
       EXCHANGES.indexOf(exchange),
     );
-    this.#sink = new TradeSink({
-      lake: options.lake,
-      table: GOLD_TRADES,
-      chunkRows: options.chunkRows,
-      chunksMax: CHUNKS_MAX,
-      nextName: options.nextName,
-      onFree: options.wake,
-    });
+    const { lake, chunkRows, nextName, wake } = options;
+    const sink = (tables: readonly string[], rows: number): TradeSink =>
+      new TradeSink({
+        lake,
+        tables,
+        chunkRows: rows,
+        chunksMax: CHUNKS_MAX,
+        nextName,
+        onFree: wake,
+      });
+    const silver = EXCHANGES.map((exchange) => silverTable(exchangeKey(exchange)));
+    this.#accepted = silver.map((table) => sink([table, GOLD_TRADES], chunkRows));
+    this.#repeated = silver.map((table) =>
+      sink([table], Math.ceil(chunkRows * DUPLICATES_PER_CHUNK)),
+    );
   }
 
   step(): number {
     let work = 0;
-    this.#sink.check();
+    // Not only where a row is added: an epoch may wait for files while the logs stand still.
+    for (const sink of this.#accepted) sink.check();
+    for (const sink of this.#repeated) sink.check();
     for (let i = 0; i < this.#inputs.length; i++) work += this.#drain(i);
     if (work > 0) this.#count();
     return work;
@@ -143,19 +161,22 @@ export class GoldActor implements Actor {
   /** Judges rows [from, rows) of a batch; answers the first row there was no room for. */
   #judge(batch: TradeBatch, from: number, rows: number): number {
     const { instrument, tradeId, time, duplicate } = batch;
-    const sink = this.#sink;
     for (let row = from; row < rows; row++) {
-      if (!sink.ready()) return row;
       const code = instrument[row] as number;
       const set = this.#sets[code] as IntervalSet;
       const exchange = this.#exchangeOf[code] as number;
+      const accepted = this.#accepted[exchange] as TradeSink;
+      const repeated = this.#repeated[exchange] as TradeSink;
+      // Which of the two the row goes to is known only once the set has changed.
+      if (!accepted.ready() || !repeated.ready()) return row;
       if (set.add(loadInt64(tradeId, row), loadInt64(time, row))) {
         duplicate[row] = 0;
         this.#trades[exchange]!++;
-        sink.add(batch, row);
+        accepted.add(batch, row);
       } else {
         duplicate[row] = 1;
         this.#duplicates[exchange]!++;
+        repeated.add(batch, row);
       }
       this.#changed[code] = 1; // a duplicate changes the set's count, too
     }
@@ -175,8 +196,9 @@ export class GoldActor implements Actor {
       trades: this.#trades[code] as number,
       duplicates: this.#duplicates[code] as number,
     }));
-    void this.#sink.cut().then(
-      (files) => report({ stage: 'gold', shard, epoch, instruments, files, counts }),
+    const cuts = [...this.#accepted, ...this.#repeated].map((sink) => sink.cut());
+    void Promise.all(cuts).then(
+      (files) => report({ stage: 'gold', shard, epoch, instruments, files: files.flat(), counts }),
       wake, // the failure surfaces in the next step
     );
   }

@@ -68,7 +68,6 @@ export async function start(
       ringBack(memory, shard),
     ),
     lake: { run: (job) => line.lake(job) },
-    chunkRows: config.batches.chunk_rows,
     nextName: () => `${spec.filePrefix}-${files++}`,
     wake: () => doorbell.ring(),
     counters,

@@ -1,19 +1,18 @@
 /**
- * Validation shard: bronze in, silver and dead letters out.
+ * Validation shard: bronze in, valid trades and dead letters out.
  *
  * Tails the bronze logs of the exchanges it owns, judges every frame, writes valid trades into slots
- * for the gold shard of their instrument, and collects silver rows and dead letters for the lake. An
+ * for the gold shard of their instrument, and collects dead letters for the lake. An
  * exchange belongs to exactly one shard and is read in log order, so what comes out is a pure
  * function of the log, whatever the number of shards. Barriers start here: the positions a shard
  * notes when it sends barrier n are the positions from which a recovery of epoch n resumes.
  */
-import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
-import { silverTable } from '#schemas/trade';
+import { type Exchange, exchangeCode } from '#schemas/exchange';
 import { storeInt64 } from '#src/base/int64';
 import type { TradeBatch } from '#src/columns/trade-batch';
 import { FRAME_CONTROL, FRAME_DEAD, NO_REASON } from '#src/exchanges/parsed-trades';
 import { DeadLetterSink } from '#src/lake/dead-letter-sink';
-import { type Lake, TradeSink } from '#src/lake/trade-sink';
+import type { Lake } from '#src/lake/trade-sink';
 import type { LogReader } from '#src/log/log-reader';
 import type { Doorbell } from '#src/ring/doorbell';
 import { BARRIER, BATCH, type Ring, WATERMARK } from '#src/ring/ring';
@@ -31,7 +30,6 @@ const DEAD_LETTER_BYTES_MAX = 8 * 1024 * 1024;
  * Every letter holds the frame's raw bytes: 131,072 junk rows in 4 MiB must not become 512 GiB.
  */
 const DEAD_ROWS_PER_FRAME_MAX = 64;
-const CHUNKS_PER_EXCHANGE = 3;
 /** Value of Source.row while the whole frame is a dead letter. */
 const DEAD_FRAME = 2 ** 30;
 
@@ -55,7 +53,6 @@ export interface ValidationOptions {
   readonly gold: readonly GoldInput[];
   readonly slots: SlotPool;
   readonly lake: Lake;
-  readonly chunkRows: number;
   readonly nextName: () => string;
   /** Rings this shard's own doorbell: a chunk has become free. */
   readonly wake: () => void;
@@ -70,7 +67,6 @@ interface Source {
   readonly code: number;
   readonly reader: LogReader;
   readonly validator: Validator;
-  readonly silver: TradeSink;
   readonly progress: Mutable<ExchangeProgress>;
   /** Rows of the current frame already passed on; -1 between frames. */
   row: number;
@@ -94,20 +90,12 @@ export class ValidationActor implements Actor {
 
   constructor(options: ValidationOptions) {
     this.#options = options;
-    const { lake, chunkRows, nextName, wake } = options;
+    const { lake, nextName, wake } = options;
     this.#sources = options.sources.map(({ exchange, reader, validator, progress }) => ({
       exchange,
       code: exchangeCode(exchange),
       reader,
       validator,
-      silver: new TradeSink({
-        lake,
-        table: silverTable(exchangeKey(exchange)),
-        chunkRows,
-        chunksMax: CHUNKS_PER_EXCHANGE,
-        nextName,
-        onFree: wake,
-      }),
       progress: { ...progress },
       row: -1,
       deadRows: 0,
@@ -138,7 +126,6 @@ export class ValidationActor implements Actor {
   step(): number {
     let work = 0;
     // Not only where a row is added: an epoch may wait for files while the logs stand still.
-    for (const { silver } of this.#sources) silver.check();
     this.#deadLetters.check();
     if (this.#barrier !== 0 && this.#betweenFrames()) work += this.#sendBarrier();
     let caughtUp = true;
@@ -193,7 +180,7 @@ export class ValidationActor implements Actor {
 
   /** Passes the current frame's rows on, from source.row; false when there is no room for the next. */
   #passOn(source: Source): boolean {
-    const { validator, reader, progress, silver } = source;
+    const { validator, reader, progress } = source;
     const parsed = validator.parsed;
     if (source.row === DEAD_FRAME) {
       return this.#addDeadLetter(source, -1, parsed.frameReason);
@@ -209,7 +196,7 @@ export class ValidationActor implements Actor {
       }
       const instrument = parsed.instrument[row] as number;
       const batch = this.#room(instrument % shards);
-      if (batch === undefined || !silver.ready()) return false;
+      if (batch === undefined) return false;
       const at = batch.rows;
       batch.instrument[at] = instrument;
       storeInt64(batch.tradeId, at, parsed.tradeId[row] as number);
@@ -228,7 +215,6 @@ export class ValidationActor implements Actor {
       batch.condition[at] = parsed.condition[row] as number;
       batch.duplicate[at] = 0;
       batch.rows = at + 1;
-      silver.add(batch, at);
       progress.valid++;
       source.row++;
     }
@@ -325,10 +311,9 @@ export class ValidationActor implements Actor {
       doorbell.ring();
     }
     const progress = this.#sources.map((source) => ({ ...source.progress }));
-    const cuts = [...this.#sources.map(({ silver }) => silver.cut()), this.#deadLetters.cut()];
     // A failed encoding surfaces in the next step; the report is just never sent.
-    void Promise.all(cuts).then(
-      (files) => report({ stage: 'validation', shard, epoch, progress, files: files.flat() }),
+    void this.#deadLetters.cut().then(
+      (files) => report({ stage: 'validation', shard, epoch, progress, files }),
       () => this.#options.wake(),
     );
     return 1;

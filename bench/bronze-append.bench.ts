@@ -1,38 +1,37 @@
 /**
- * Appending to and reading from the bronze log on the machine's disk, 170-byte frames.
- *
- *   node dist/bench/bronze-append.bench.js [frames, default 5000000] [directory, default the system's]
+ * Appending to and reading from the bronze log on this machine's disk, 170-byte frames.
  *
  * The writer works as ingest does: a flush every 2,000 frames (a busy event-loop turn fills more
  * than a block), fdatasync every 100 ms. Reading is from the page cache and verifies every block.
- * The last line is a checksum of what was read, so that a run is seen to have done its work.
  */
-import * as fs from 'node:fs';
-import { tmpdir } from 'node:os';
 import { nodeDisk } from '#src/base/node-disk';
 import { LogHead } from '#src/log/log-head';
 import { LogReader } from '#src/log/log-reader';
 import { LogWriter } from '#src/log/log-writer';
+import {
+  type BenchContext,
+  type Benchmark,
+  check,
+  type Figure,
+  type Outcome,
+} from './benchmark.js';
+import { stopwatch } from './stopwatch.js';
 
 const FRAME_BYTES = 170;
 const FRAMES_PER_TURN = 2_000;
 const SYNC_MS = 100;
+const SEEKS = 20;
 
-const frames = Number(process.argv[2] ?? 5_000_000);
-const dir = fs.mkdtempSync(`${process.argv[3] ?? tmpdir()}/bullion-bench-`);
-
-function report(what: string, count: number, bytes: number, ms: number): void {
-  const rate = (count / ms / 1_000).toFixed(2);
-  const throughput = (bytes / ms / 1e6).toFixed(2);
-  console.log(`${what.padEnd(28)} ${rate} M frames/s  ${throughput} GB/s  ${ms.toFixed(0)} ms`);
+function openWriter(dir: string): LogWriter {
+  const head = new LogHead(new SharedArrayBuffer(LogHead.byteSize), 0);
+  return LogWriter.open({ disk: nodeDisk(), dir, exchange: 'BINANCE', head });
 }
 
-async function append(head: LogHead): Promise<void> {
-  const writer = LogWriter.open({ disk: nodeDisk(), dir, exchange: 'BINANCE', head });
+async function append(dir: string, frames: number): Promise<Figure[]> {
+  const writer = openWriter(dir);
   const frame = Buffer.alloc(FRAME_BYTES, '{"e":"trade","E":1700000000000,"s":"BTCUSDT",');
-  const started = performance.now();
-  const cpu = process.cpuUsage();
-  let lastSync = started;
+  const elapsed = stopwatch();
+  let lastSync = performance.now();
   let syncing: Promise<void> = Promise.resolve();
   for (let i = 0; i < frames; i++) {
     frame.writeUInt32LE(i, 100);
@@ -46,60 +45,74 @@ async function append(head: LogHead): Promise<void> {
     await new Promise(setImmediate);
   }
   writer.flush();
-  const written = performance.now() - started;
+  const { cpuMs } = elapsed();
   await syncing;
   await writer.close();
-  report('append', frames, frames * FRAME_BYTES, written);
-  const durable = performance.now() - started;
-  report('append, all durable', frames, frames * FRAME_BYTES, durable);
-  // On a shared machine this is the figure that says what the code costs.
-  const { user, system } = process.cpuUsage(cpu);
-  report('append, per CPU second', frames, frames * FRAME_BYTES, (user + system) / 1_000);
+  check(writer.durableThrough === frames, `${writer.durableThrough} of ${frames} frames durable`);
+  const { wallMs } = elapsed();
+  return [
+    { name: 'append', value: frames / cpuMs / 1_000, unit: 'M frames/s per core' },
+    { name: 'append until all is durable', value: frames / wallMs / 1_000, unit: 'M frames/s' },
+  ];
 }
 
-function read(what: string): number {
+function read(dir: string, frames: number): { readonly figure: Figure; readonly sum: number } {
   const reader = LogReader.open({ disk: nodeDisk(), dir, fromSequence: 0 });
-  const started = performance.now();
+  const elapsed = stopwatch();
   let count = 0;
-  let bytes = 0;
   let sum = 0;
   while (reader.next()) {
     count++;
-    bytes += reader.end - reader.start;
     sum = (sum + (reader.bytes[reader.start + 100] as number) * (count & 255)) | 0;
   }
-  report(what, count, bytes, performance.now() - started);
+  const { cpuMs } = elapsed();
   reader.close();
-  return sum;
+  check(count === frames, `${count} of ${frames} frames read`);
+  const figure = {
+    name: 'read and verify',
+    value: frames / cpuMs / 1_000,
+    unit: 'M frames/s per core',
+  };
+  return { figure, sum };
 }
 
-function seek(): void {
+function seek(dir: string, frames: number): Figure {
   const reader = LogReader.open({ disk: nodeDisk(), dir, fromSequence: 0 });
   const started = performance.now();
-  const seeks = 20;
-  for (let i = 1; i <= seeks; i++) {
-    reader.seek(Math.floor((frames * i) / (seeks + 1)));
-    reader.next();
+  for (let i = 1; i <= SEEKS; i++) {
+    const sequence = Math.floor((frames * i) / (SEEKS + 1));
+    reader.seek(sequence);
+    check(reader.next() && reader.sequence === sequence, `seek to ${sequence}`);
   }
-  console.log(`seek ${((performance.now() - started) / seeks).toFixed(2)} ms each`);
+  const value = (performance.now() - started) / SEEKS;
   reader.close();
+  return { name: 'seek to a frame', value, unit: 'ms' };
 }
 
-function reopen(): void {
-  const head = new LogHead(new SharedArrayBuffer(LogHead.byteSize), 0);
+async function run({ tiny, dir, say }: BenchContext): Promise<Outcome> {
+  const frames = tiny ? 10_000 : 5_000_000;
+  say('append');
+  const appended = await append(dir, frames);
+  say('read');
+  read(dir, frames); // the first pass compiles
+  const { figure, sum } = read(dir, frames);
+  const sought = seek(dir, frames);
   const started = performance.now();
-  const writer = LogWriter.open({ disk: nodeDisk(), dir, exchange: 'BINANCE', head });
-  console.log(`recovery of the open segment ${(performance.now() - started).toFixed(0)} ms`);
-  void writer.close();
+  await openWriter(dir).close();
+  const reopened = performance.now() - started;
+  return {
+    figures: [
+      ...appended,
+      figure,
+      sought,
+      { name: 'open after a crash: the open segment verified', value: reopened, unit: 'ms' },
+    ],
+    digest: (sum >>> 0).toString(16),
+  };
 }
 
-try {
-  await append(new LogHead(new SharedArrayBuffer(LogHead.byteSize), 0));
-  read('read, first time');
-  const sum = read('read');
-  seek();
-  reopen();
-  console.log(`checksum ${sum >>> 0}`);
-} finally {
-  fs.rmSync(dir, { recursive: true });
-}
+export const bronzeAppend: Benchmark = {
+  name: 'bronze',
+  about: 'The bronze log: frames of 170 bytes appended, made durable, and read back.',
+  run,
+};

@@ -1,61 +1,113 @@
-/**
- * What deduplicating a trade costs, and the memory of a long history.
- * Run: node dist/bench/dedup.bench.js
- */
+/** What deduplicating a trade costs, and the memory of a long history. */
+import { createHash } from 'node:crypto';
 import { IntervalSet } from '#src/trades/interval-set';
+import {
+  type BenchContext,
+  type Benchmark,
+  check,
+  type Figure,
+  type Outcome,
+} from './benchmark.js';
+import { leastCpuMs } from './stopwatch.js';
 
 const FIRST_ID = 348_656_870;
-const START_US = Date.UTC(2025, 2, 4) * 1000;
+const START_US = Date.UTC(2025, 2, 4) * 1_000;
+const GAPS = 1_000;
 
-function measure(name: string, count: number, run: () => IntervalSet): void {
-  let bestNs = Number.POSITIVE_INFINITY;
-  let set = new IntervalSet();
-  for (let round = 0; round < 5; round++) {
-    const start = performance.now();
-    set = run();
-    bestNs = Math.min(bestNs, ((performance.now() - start) * 1e6) / count);
-  }
-  const state = `${set.idsCount} ids, ${set.intervalCount} intervals, ${set.byteLength} bytes`;
-  console.log(`${name.padEnd(44)} ${bestNs.toFixed(1).padStart(8)} ns   ${state}`);
+interface Case {
+  readonly name: string;
+  readonly adds: number;
+  readonly distinct: number;
+  readonly fill: () => IntervalSet;
 }
 
-const DENSE = 20_000_000;
-measure('dense ids in order', DENSE, () => {
-  const set = new IntervalSet();
-  for (let i = 0; i < DENSE; i++) set.add(FIRST_ID + i, START_US + i);
-  return set;
-});
+function cases(tiny: boolean): Case[] {
+  const dense = tiny ? 20_000 : 20_000_000;
+  const swapped = tiny ? 4_000 : 4_000_000;
+  const between = tiny ? 10 : 100_000;
+  const repeated = tiny ? 2_000 : 2_000_000;
+  return [
+    {
+      name: 'dense ids in order',
+      adds: dense,
+      distinct: dense,
+      fill: () => {
+        const set = new IntervalSet();
+        for (let i = 0; i < dense; i++) set.add(FIRST_ID + i, START_US + i);
+        return set;
+      },
+    },
+    {
+      name: 'every fourth id comes late',
+      adds: swapped,
+      distinct: swapped,
+      fill: () => {
+        const set = new IntervalSet();
+        for (let i = 0; i < swapped; i += 4) {
+          set.add(FIRST_ID + i, START_US);
+          set.add(FIRST_ID + i + 2, START_US);
+          set.add(FIRST_ID + i + 3, START_US);
+          set.add(FIRST_ID + i + 1, START_US);
+        }
+        return set;
+      },
+    },
+    {
+      name: 'duplicates spread over 1,000 gaps',
+      adds: repeated,
+      distinct: GAPS,
+      fill: () => {
+        const set = new IntervalSet();
+        for (let gap = 0; gap < GAPS; gap++) set.add(FIRST_ID + 2 * gap, START_US);
+        let random = 1;
+        for (let i = GAPS; i < repeated; i++) {
+          random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0;
+          set.add(FIRST_ID + 2 * ((random >>> 8) % GAPS), START_US);
+        }
+        return set;
+      },
+    },
+    {
+      name: `${((GAPS * between) / 1e6).toLocaleString('en')} million ids with 1,000 gaps`,
+      adds: GAPS * between,
+      distinct: GAPS * between,
+      fill: () => {
+        const set = new IntervalSet();
+        for (let id = FIRST_ID, gap = 0; gap < GAPS; gap++, id++) {
+          for (let i = 0; i < between; i++, id++) set.add(id, START_US);
+        }
+        return set;
+      },
+    },
+  ];
+}
 
-const SWAPPED = 4_000_000;
-measure('every fourth id comes late', SWAPPED, () => {
-  const set = new IntervalSet();
-  for (let i = 0; i < SWAPPED; i += 4) {
-    set.add(FIRST_ID + i, START_US);
-    set.add(FIRST_ID + i + 2, START_US);
-    set.add(FIRST_ID + i + 3, START_US);
-    set.add(FIRST_ID + i + 1, START_US);
+async function run({ tiny, say }: BenchContext): Promise<Outcome> {
+  const hash = createHash('sha256');
+  const figures: Figure[] = [];
+  for (const { name, adds, distinct, fill } of cases(tiny)) {
+    say(name);
+    let set = new IntervalSet();
+    const cpuMs = leastCpuMs(tiny ? 1 : 3, () => {
+      set = fill();
+    });
+    check(set.idsCount === distinct, `${set.idsCount} of ${distinct} ids: ${name}`);
+    check(set.duplicatesCount === adds - distinct, `${set.duplicatesCount} duplicates: ${name}`);
+    hash.update(set.pack());
+    figures.push({ name, value: (cpuMs * 1e6) / adds, unit: 'ns per trade' });
+    if (set.intervalCount !== GAPS || distinct === GAPS) continue;
+    figures.push({
+      name: `memory of ${name}`,
+      value: set.byteLength / 2 ** 20,
+      unit: 'MiB',
+      target: { atMost: 1 },
+    });
   }
-  return set;
-});
+  return { figures, digest: hash.digest('hex').slice(0, 16) };
+}
 
-const GAPS = 1_000;
-const BETWEEN = 100_000;
-measure('100 million ids with 1,000 gaps', GAPS * BETWEEN, () => {
-  const set = new IntervalSet();
-  for (let id = FIRST_ID, gap = 0; gap < GAPS; gap++, id++) {
-    for (let i = 0; i < BETWEEN; i++, id++) set.add(id, START_US);
-  }
-  return set;
-});
-
-const REPLAYED = 2_000_000;
-measure('duplicates spread over 1,000 gaps', REPLAYED, () => {
-  const set = new IntervalSet();
-  for (let gap = 0; gap < GAPS; gap++) set.add(FIRST_ID + 2 * gap, START_US);
-  let random = 1;
-  for (let i = 0; i < REPLAYED; i++) {
-    random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0;
-    set.add(FIRST_ID + 2 * ((random >>> 8) % GAPS), START_US);
-  }
-  return set;
-});
+export const dedup: Benchmark = {
+  name: 'dedup',
+  about: 'Whether a trade id was seen before: exact, over all history.',
+  run,
+};

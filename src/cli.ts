@@ -12,15 +12,17 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   candles: async () => (await import('./commands/candles.js')).candlesCommand,
   trades: async () => (await import('./commands/trades.js')).tradesCommand,
   sql: async () => (await import('./commands/sql.js')).sqlCommand,
+  snapshots: async () => (await import('./commands/snapshots.js')).snapshotsCommand,
   gaps: async () => (await import('./commands/gaps.js')).gapsCommand,
   dlq: async () => (await import('./commands/dlq.js')).dlqCommand,
+  jobs: async () => (await import('./commands/jobs.js')).jobsCommand,
   rebuild: async () => (await import('./commands/rebuild.js')).rebuildCommand,
 };
 
 async function help(): Promise<string> {
   const lines: string[] = [];
   for (const [name, load] of Object.entries(COMMANDS)) {
-    lines.push(`  ${name.padEnd(8)} ${(await load()).summary}`);
+    lines.push(`  ${name.padEnd(9)} ${(await load()).summary}`);
   }
   return `bullion: a crypto market-data lakehouse in one process
 

@@ -69,6 +69,7 @@ async function main(): Promise<void> {
     runName: `r${clock.nowUs().toString(36)}`,
     entry: new URL('./actors/thread.js', import.meta.url),
     lakeWorker: new URL('./actors/lake-worker.js', import.meta.url),
+    maintenanceWorker: new URL('./actors/maintenance-worker.js', import.meta.url),
     log,
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);

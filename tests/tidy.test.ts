@@ -73,6 +73,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   feed: ['base', 'log', 'exchanges', 'config'],
   runtime: ['base', 'ring', 'columns', 'lake', 'config', 'api'],
   state: ['base', 'candles', 'lake', 'runtime'],
+  maintenance: [
+    'base',
+    'config',
+    'log',
+    'lake',
+    'candles',
+    'trades',
+    'iceberg',
+    'runtime',
+    'state',
+  ],
   simulator: ['base', 'log'],
   api: ['base', 'config', 'output', 'candles'],
   supervision: [
@@ -86,10 +97,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'iceberg',
     'runtime',
     'state',
+    'maintenance',
     'api',
     'feed',
   ],
   commands: [
+    'iceberg',
     'base',
     'config',
     'output',
@@ -100,6 +113,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'trades',
     'runtime',
     'state',
+    'maintenance',
     'supervision',
     'sql',
   ],
@@ -232,6 +246,7 @@ test('worker threads are known to the supervision and to thread entries only', (
     'src/runtime/control-endpoint.ts',
     'actors/',
     'src/lake/pool.ts',
+    'src/maintenance/pool.ts',
   ];
   assert.deepEqual(offenders(product, /node:worker_threads/, may), []);
 });

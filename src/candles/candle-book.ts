@@ -188,13 +188,17 @@ export class CandleBook {
     this.#rollUp();
     this.#recallCompleted();
     this.#collects++;
+    const { keptFromUs } = this.#candles;
     const { state, collectedIn, words } = this.#candles.slots;
     const changed: number[] = [];
-    for (const windows of this.#candles.series) {
+    for (const [series, windows] of this.#candles.series.entries()) {
+      const timeframe = Math.floor(series / this.#sets.length);
       const indexes: number[] = [];
       for (const [index, slot] of windows) {
         this.#refreshFlags(slot);
-        if ((state[slot] & CHANGED) !== 0) indexes.push(index);
+        if ((state[slot] & CHANGED) === 0) continue;
+        if (index * TIMEFRAME_US[timeframe] >= keptFromUs[timeframe]) indexes.push(index);
+        else this.#dismiss(slot);
       }
       indexes.sort((a, b) => a - b);
       for (const index of indexes) changed.push(windows.get(index) as number);
@@ -206,6 +210,14 @@ export class CandleBook {
       collectedIn[slot] = this.#collects;
     }
     return new Uint8Array(records.buffer);
+  }
+
+  /**
+   * Candles whose window starts before `fromUs` of their timeframe are no longer kept: they are not
+   * collected any more, whatever a late trade or a filled gap does to them.
+   */
+  expire(fromUs: readonly number[]): void {
+    for (const [timeframe, us] of fromUs.entries()) this.#candles.expire(timeframe, us);
   }
 
   /**
@@ -245,6 +257,13 @@ export class CandleBook {
     throw new AssertionError(
       `gold accepted trade ${id} of instrument ${batch.instrument[row]}, which the candle book has already`,
     );
+  }
+
+  /** The slot's candle is past retention: as if it had been collected. */
+  #dismiss(slot: number): void {
+    const { state, collectedIn } = this.#candles.slots;
+    state[slot] &= ~CHANGED;
+    collectedIn[slot] = this.#collects;
   }
 
   /** Makes the 1m candle around `timeUs` the instrument's current one. */

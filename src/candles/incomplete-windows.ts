@@ -41,6 +41,11 @@ export class IncompleteWindows {
     this.#positions.set(this.#ranges[at], at);
   }
 
+  /** Forgets every window below `windowIndex`. */
+  deleteBefore(windowIndex: number): void {
+    for (const index of [...this.#positions.keys()]) if (index < windowIndex) this.delete(index);
+  }
+
   /** Windows whose candle is complete by now. */
   completed(set: IntervalSet): number[] {
     const windows: number[] = [];

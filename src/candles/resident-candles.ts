@@ -33,6 +33,8 @@ export class ResidentCandles {
   readonly slots = new RecordSlots();
   /** Slots by window index, per timeframe and instrument: in order, timeframe first. */
   readonly series: readonly Map<number, number>[];
+  /** Per timeframe: windows that start earlier are past retention. */
+  readonly keptFromUs = new Float64Array(TIMEFRAMES.length);
   /** Candles forgotten while not complete, in the same order. */
   readonly #incomplete: readonly IncompleteWindows[];
   /** One more than the largest instrument code. */
@@ -115,11 +117,23 @@ export class ResidentCandles {
   /** Keeps the id range of a record that is not in memory, if it is not complete. */
   remember(words: Int32Array, at: number): void {
     if ((flagsAt(words, at) & FLAG_COMPLETE) !== 0) return;
+    const startUs = numberAt(words, at, WORD.windowStart);
+    if (startUs < this.keptFromUs[timeframeAt(words, at)]) return;
     this.#incomplete[this.#seriesOf(words, at)].add(
       windowIndex(words, at),
       numberAt(words, at, WORD.firstTradeId),
       numberAt(words, at, WORD.lastTradeId),
     );
+  }
+
+  /** Windows of a timeframe that start before `fromUs` are past retention: nothing waits for them. */
+  expire(timeframe: number, fromUs: number): void {
+    if (fromUs <= this.keptFromUs[timeframe]) return;
+    this.keptFromUs[timeframe] = fromUs;
+    const beforeIndex = fromUs / TIMEFRAME_US[timeframe];
+    for (let code = 0; code < this.#codes; code++) {
+      this.#incomplete[timeframe * this.#codes + code].deleteBefore(beforeIndex);
+    }
   }
 
   /** Brings back the forgotten candles of an instrument that are complete by now. */

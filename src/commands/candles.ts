@@ -1,7 +1,8 @@
 /**
  * `bullion candles`: candles of one instrument as table, csv or json.
  */
-import { isTimeframe, TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
+import { candleTable } from '#schemas/candle';
+import { isTimeframe, TIMEFRAME_US, TIMEFRAMES, type Timeframe } from '#schemas/timeframe';
 import {
   configOf,
   countArgument,
@@ -11,10 +12,15 @@ import {
   timeArgument,
 } from '#src/commands/arguments';
 import { type Arguments, defineCommand } from '#src/commands/command';
+import { fileReader } from '#src/commands/file-reader';
 import { openState } from '#src/commands/open-state';
+import { filesAt } from '#src/commands/travel';
+import { readCandles, type CandleRow as TableCandle } from '#src/lake/table-reader';
 import { CANDLE_COLUMNS } from '#src/output/candle-columns';
 import { type CandleRow, candleRow } from '#src/output/candle-row';
+import type { OutputRow } from '#src/output/rows';
 import { printRows } from '#src/output/standard-output';
+import { isoSeconds } from '#src/output/text';
 
 async function run(args: Arguments): Promise<void> {
   const exchange = exchangeArgument(args);
@@ -29,9 +35,17 @@ async function run(args: Arguments): Promise<void> {
   const limit = countArgument(args, 'limit') ?? Number.POSITIVE_INFINITY;
   const format = formatArgument(args);
 
-  const { store, instruments, close } = await openState(configOf(args));
+  const state = await openState(configOf(args));
+  const { store, instruments, close } = state;
   symbolArgument(args, instruments, exchange);
   const instrument = instruments.find((i) => i.exchange === exchange && i.symbol === symbol);
+  /** The table as it was then: the state store knows the last epoch only. */
+  async function pastCandles(): Promise<Iterable<OutputRow>> {
+    const files = await filesAt(args, state, candleTable(timeframe as Timeframe));
+    const filter = { exchange, symbol: symbol as string, startUs: fromUs, endUs: toUs };
+    const limited = Number.isFinite(limit) ? { ...filter, limit } : filter;
+    return Array.from(readCandles(fileReader(state.paths.lake), files, limited), tableRow);
+  }
   function* rows(): Generator<CandleRow> {
     let left = limit;
     // Windows start on multiples of the timeframe: the first one at or after `start`.
@@ -42,14 +56,28 @@ async function run(args: Arguments): Promise<void> {
       yield candleRow(record, instrument!);
     }
   }
-  await printRows(format, CANDLE_COLUMNS, rows());
+  const past = args.values.at === undefined ? undefined : await pastCandles();
+  await printRows(format, CANDLE_COLUMNS, past ?? rows());
   await close();
+}
+
+function tableRow(candle: TableCandle): OutputRow {
+  const { open_price, high_price, low_price, close_price, ...rest } = candle;
+  return {
+    ...rest,
+    window_start: isoSeconds(candle.window_start),
+    window_end: isoSeconds(candle.window_end),
+    open: open_price,
+    high: high_price,
+    low: low_price,
+    close: close_price,
+  };
 }
 
 export const candlesCommand = defineCommand({
   summary: 'candles of one instrument',
   usage:
-    'bullion candles --exchange E --symbol S --timeframe 1m|5m|15m|30m|1h|1d [--start T] [--end T] [--limit N] [--format table|csv|json|jsonl]',
-  options: ['exchange', 'symbol', 'timeframe', 'start', 'end', 'limit', 'format'],
+    'bullion candles --exchange E --symbol S --timeframe 1m|5m|15m|30m|1h|1d [--start T] [--end T] [--limit N] [--at SNAPSHOT|TIME] [--format table|csv|json|jsonl]',
+  options: ['exchange', 'symbol', 'timeframe', 'start', 'end', 'limit', 'at', 'format'],
   run,
 });

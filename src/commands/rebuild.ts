@@ -8,12 +8,14 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { DEAD_LETTERS } from '#schemas/dead-letter';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
+import { nodeDisk } from '#src/base/node-disk';
 import { configOf, formatArgument } from '#src/commands/arguments';
 import { type Arguments, defineCommand } from '#src/commands/command';
 import { fileReader } from '#src/commands/file-reader';
@@ -22,6 +24,7 @@ import { requireData } from '#src/commands/open-state';
 import { type Progress, progressBar } from '#src/commands/progress-bar';
 import type { Config } from '#src/config/schema';
 import { readDeadLetters, readTrades } from '#src/lake/table-reader';
+import { listSegments } from '#src/log/segment-files';
 import type { OutputColumn } from '#src/output/rows';
 import { printRows } from '#src/output/standard-output';
 import { rulesOf, withRules } from '#src/state/rules';
@@ -54,6 +57,7 @@ async function run(args: Arguments): Promise<void> {
       `${to} is not empty; name a fresh directory with --to, or delete it`,
     );
   }
+  requireWholeLogs(config.data_dir);
   const request: OfflineRequest = {
     config,
     purpose: 'a rebuild',
@@ -64,11 +68,13 @@ async function run(args: Arguments): Promise<void> {
   const progress = progressBar();
   let rows: Compared[];
   let rulesSinceEpoch = 0;
+  let hasExpired = false;
   let damage: UserError | undefined;
   try {
     // The original stays open, and so locked, until both are compared.
     rows = await withOfflineRun(request, async ({ data, run: pipeline }) => {
       rulesSinceEpoch = data.store.identity.rulesSinceEpoch ?? 0;
+      hasExpired = Object.keys(data.store.epoch().expiredRows).length > 0;
       progress.phase('catching up', 1);
       await pipeline.finish((judged, frames) => progress.at(judged / Math.max(1, frames)));
       const rebuilt: OfflineRequest = {
@@ -111,10 +117,24 @@ async function run(args: Arguments): Promise<void> {
     rulesSinceEpoch === 0
       ? ''
       : ` (its rules or instruments were changed after epoch ${rulesSinceEpoch}: what came before may rightly differ)`;
+  const past = hasExpired ? ' (retention has taken old silver and candles out of it)' : '';
   throw new UserError(
     EXIT.data,
-    `${config.data_dir} differs from what its bronze log gives${change}, in ${different.join(', ')}; the rebuilt directory is ${to}`,
+    `${config.data_dir} differs from what its bronze log gives${change}${past}, in ${different.join(', ')}; the rebuilt directory is ${to}`,
   );
+}
+
+/** A log without its beginning gives only part of gold again: nothing to put in gold's place. */
+function requireWholeLogs(dataDir: string): void {
+  const { bronze } = dataPaths(dataDir);
+  for (const exchange of EXCHANGES) {
+    const [first = 0] = listSegments(nodeDisk(), join(bronze, exchangeKey(exchange)));
+    if (first === 0) continue;
+    throw new UserError(
+      EXIT.data,
+      `The ${exchange} log in ${bronze} begins at frame ${first}: retention dropped what came before, so a rebuild cannot give all of gold again; bring damaged files back from a backup, and set maintenance.retention_days.bronze to 0 where logs are to be kept`,
+    );
+  }
 }
 
 /** Derives everything into the request's directory and hands it to `work`. */

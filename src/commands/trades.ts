@@ -13,6 +13,7 @@ import {
 import { type Arguments, defineCommand } from '#src/commands/command';
 import { fileReader } from '#src/commands/file-reader';
 import { openState } from '#src/commands/open-state';
+import { filesAt } from '#src/commands/travel';
 import { readTrades } from '#src/lake/table-reader';
 import type { OutputColumn, OutputRow } from '#src/output/rows';
 import { printRows } from '#src/output/standard-output';
@@ -41,9 +42,10 @@ async function run(args: Arguments): Promise<void> {
   const endUs = timeArgument(args, 'end');
   const limit = countArgument(args, 'limit');
   const format = formatArgument(args);
-  const { store, instruments, paths, close } = await openState(configOf(args));
+  const state = await openState(configOf(args));
+  const { instruments, paths, close } = state;
   const symbol = symbolArgument(args, instruments, exchange);
-  const files = [...store.files(GOLD_TRADES)];
+  const files = await filesAt(args, state, GOLD_TRADES);
   function* rows(): Generator<OutputRow> {
     const filter = {
       ...(exchange !== undefined && { exchange }),
@@ -71,7 +73,7 @@ async function run(args: Arguments): Promise<void> {
 export const tradesCommand = defineCommand({
   summary: 'gold trades, from the table',
   usage:
-    'bullion trades [--exchange E] [--symbol S] [--start T] [--end T] [--limit N] [--format table|csv|json|jsonl]',
-  options: ['exchange', 'symbol', 'start', 'end', 'limit', 'format'],
+    'bullion trades [--exchange E] [--symbol S] [--start T] [--end T] [--limit N] [--at SNAPSHOT|TIME] [--format table|csv|json|jsonl]',
+  options: ['exchange', 'symbol', 'start', 'end', 'limit', 'at', 'format'],
   run,
 });

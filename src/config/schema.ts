@@ -46,6 +46,12 @@ const exchange = {
   backfill: boolean(),
 };
 
+/** 0 switches the job's schedule off. */
+const every = integer(0, 10_080);
+
+/** 0: for ever. */
+const days = integer(0, 36_500);
+
 const cores = Type.Union(
   [
     Type.Literal('auto'),
@@ -99,6 +105,41 @@ export const CONFIG = section({
     restart_period_ms: integer(1_000, 3_600_000),
     hang_limit_ms: integer(100, 600_000),
     stop_timeout_ms: integer(100, 600_000),
+  }),
+  maintenance: section({
+    check_interval_ms: integer(100, 3_600_000),
+    every_minutes: section({
+      compaction: every,
+      retention: every,
+      snapshots: every,
+      manifests: every,
+      orphans: every,
+      audit: every,
+    }),
+    compaction: section({
+      settle_minutes: integer(0, 10_080),
+      rows_max: integer(1_000, 4_000_000),
+      mb_max: integer(1, 512),
+      files_max: integer(2, 10_000),
+    }),
+    retention_days: section({
+      bronze: days,
+      silver: days,
+      ohlcv_1m: days,
+      ohlcv_5m: days,
+      ohlcv_15m: days,
+      ohlcv_30m: days,
+      ohlcv_1h: days,
+      ohlcv_1d: days,
+    }),
+    snapshots: section({
+      keep_min: integer(1, 10_000),
+      keep_max: integer(1, 10_000),
+      age_hours: integer(0, 87_600),
+    }),
+    manifests_max: integer(1, 1_000),
+    orphan_age_minutes: integer(0, 10_080),
+    audit_files: integer(0, 100_000),
   }),
   log: section({ level: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent') }),
 });

@@ -2,6 +2,7 @@
  * The tables as a catalog for readers: their names and their newest metadata, from the files. Used by
  * threads and processes that do not own the data directory; every question looks at the disk anew.
  */
+import { NAMESPACE } from '#schemas/tables';
 import type { Disk } from '#src/base/disk';
 import {
   metadataFileName,
@@ -9,7 +10,7 @@ import {
   newestVersion,
   readVersion,
 } from '#src/iceberg/file-catalog';
-import { NAMESPACE, TABLES } from '#src/iceberg/table-definition';
+import { TABLES } from '#src/iceberg/table-definition';
 import { uriOf } from '#src/iceberg/table-place';
 
 export interface LoadedTable {

@@ -6,12 +6,16 @@
 import { EXIT, errorCode, UserError } from '#src/base/errors';
 import type { TableVersion } from '#src/iceberg/file-catalog';
 import { entryTuple } from '#src/iceberg/manifest-entry';
+import type { TableChange } from '#src/iceberg/snapshot-writer';
 import {
+  commitBeforeEpoch,
   commitChange,
   commitEpochToTable,
   createTable,
   evolveTable,
+  expireTable,
   loadOwnTable,
+  mergeManifests,
   tidyMetadata,
 } from '#src/iceberg/table-commit';
 import {
@@ -43,26 +47,88 @@ export type LakeFile = Pick<StagedFile, 'table' | 'path' | 'partition'>;
 export interface LakeChange extends EpochStamp {
   readonly added: readonly StagedFile[];
   readonly removed: readonly LakeFile[];
+  /** What maintenance did in the same epoch. */
+  readonly upkeep?: FileChange;
 }
 
-/** Commits one epoch to every table it touched. Doing it again changes nothing. */
+export interface FileChange {
+  readonly added: readonly StagedFile[];
+  readonly removed: readonly LakeFile[];
+}
+
+/**
+ * Commits one epoch to every table it touched. Doing it again changes nothing. Where maintenance
+ * and new rows meet in a table, maintenance gets a snapshot of its own, before the rows, with the
+ * epoch the table shows already: readers of changes see a `replace` and an `append`, not one
+ * `overwrite`.
+ */
 export async function publishChange(lake: Lake, change: LakeChange): Promise<void> {
-  const { added, removed } = change;
-  const touched = new Set([...added, ...removed].map(({ table }) => table));
-  for (const table of touched) {
+  const { epoch, committedUs, upkeep = { added: [], removed: [] } } = change;
+  const all = [...change.added, ...change.removed, ...upkeep.added, ...upkeep.removed];
+  for (const table of new Set(all.map((file) => file.table))) {
     const place = placeOf(lake, tableDefinition(table));
-    const { partition } = place.definition;
-    const isOfTable = (file: LakeFile): boolean => file.table === table;
-    await explained(table, () =>
-      commitEpochToTable(place, {
-        ...change,
-        added: added.filter(isOfTable),
-        removed: removed.filter(isOfTable).map((file) => ({
-          uri: dataFileUri(lake, file.path),
-          partition: partitionTuple(partition, file.partition),
-        })),
-      }),
-    );
+    const rows = { epoch, committedUs, ...changeOf(place, change) };
+    const files = { epoch, committedUs, ...changeOf(place, upkeep) };
+    await explained(table, async () => {
+      if (isEmpty(rows)) await commitEpochToTable(place, files);
+      else {
+        if (!isEmpty(files)) await commitBeforeEpoch(place, files);
+        await commitEpochToTable(place, rows);
+      }
+    });
+  }
+}
+
+function changeOf(place: TablePlace, { added, removed }: FileChange) {
+  const { name, partition } = place.definition;
+  const isOfTable = (file: LakeFile): boolean => file.table === name;
+  return {
+    added: added.filter(isOfTable),
+    removed: removed.filter(isOfTable).map((file) => ({
+      uri: dataFileUri(place, file.path),
+      partition: partitionTuple(partition, file.partition),
+    })),
+  };
+}
+
+function isEmpty({ added, removed }: Pick<TableChange, 'added' | 'removed'>): boolean {
+  return added.length === 0 && removed.length === 0;
+}
+
+/** Forgets snapshots past their time of every table, also of one that gets no commits. */
+export async function expireTables(lake: Lake, nowMs: number): Promise<number> {
+  let expired = 0;
+  for (const definition of TABLES.values()) {
+    await explained(definition.name, async () => {
+      expired += await expireTable(placeOf(lake, definition), nowMs);
+    });
+  }
+  return expired;
+}
+
+/** Merges the manifests of every table whose snapshot has more than `manifestsMax`. */
+export async function mergeTableManifests(
+  lake: Lake,
+  nowMs: number,
+  manifestsMax: number,
+): Promise<{ readonly before: number; readonly after: number }> {
+  const sum = { before: 0, after: 0 };
+  for (const definition of TABLES.values()) {
+    await explained(definition.name, async () => {
+      const merged = await mergeManifests(placeOf(lake, definition), nowMs, manifestsMax);
+      sum.before += merged?.before ?? 0;
+      sum.after += merged?.after ?? 0;
+    });
+  }
+  return sum;
+}
+
+/** Deletes what commits that were cut short or lost their race have left in the tables' folders. */
+export async function tidyTables(lake: Lake): Promise<void> {
+  for (const definition of TABLES.values()) {
+    const place = placeOf(lake, definition);
+    const found = loadOwnTable(place);
+    if (found !== undefined) await explained(definition.name, () => tidyMetadata(place, found));
   }
 }
 
@@ -139,6 +205,13 @@ export function shownEpochs(lake: Lake): (table: string) => readonly number[] {
     }
     return epochs;
   };
+}
+
+/** Rows the current snapshot of a table says it has; undefined without a snapshot. */
+export function tableRecords(lake: Lake, table: string): number | undefined {
+  const found = loadOwnTable(placeOf(lake, tableDefinition(table)));
+  const snapshot = found && currentSnapshot(found.metadata);
+  return snapshot && Number(snapshot.summary['total-records']);
 }
 
 function placeOf(lake: Lake, definition: TableDefinition): TablePlace {

@@ -15,7 +15,7 @@ export interface SnapshotChange {
  */
 export function operationOf(definition: TableDefinition, change: SnapshotChange): Operation {
   const { added, removed } = change;
-  if (removed.length === 0) return 'append';
+  if (removed.length === 0) return added.length === 0 ? 'replace' : 'append';
   if (added.length === 0) return 'delete';
   if (definition.rowsChange) return 'overwrite';
   const before = rowsByPartition(definition, removed);

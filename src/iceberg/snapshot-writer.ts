@@ -56,6 +56,8 @@ export interface TableChange {
   readonly committedUs: number;
   readonly added: readonly StagedFile[];
   readonly removed: readonly LeavingFile[];
+  /** Merges the small manifests however few they are. */
+  readonly mergesManifests?: boolean;
 }
 
 /** More small manifests than this are merged; Iceberg's own writers merge at the same number. */
@@ -84,8 +86,8 @@ export async function writeSnapshot(
   const { carried, rewritten, removed } = await takeOut(writer, before, change.removed);
   fresh.push(...rewritten);
   const small = carried.filter(isSmall);
-  const isTooMany = fresh.length + small.length > MANIFESTS_MAX;
-  const kept = isTooMany
+  const merges = change.mergesManifests || fresh.length + small.length > MANIFESTS_MAX;
+  const kept = merges
     ? [...(await merge(writer, small)), ...carried.filter((row) => !isSmall(row))]
     : carried;
   step('after-manifest');
@@ -174,7 +176,7 @@ async function takeOut(
 }
 
 /** Manifests at least half full are left alone, so an entry is written anew a few times at most. */
-function isSmall(row: ManifestFile): boolean {
+export function isSmall(row: ManifestFile): boolean {
   return row.added_files_count + row.existing_files_count < ENTRIES_PER_MANIFEST_MAX / 2;
 }
 

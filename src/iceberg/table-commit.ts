@@ -18,9 +18,10 @@ import {
   versionOf,
   writeHint,
 } from '#src/iceberg/file-catalog';
-import { type TableChange, writeSnapshot } from '#src/iceberg/snapshot-writer';
+import { isSmall, type TableChange, writeSnapshot } from '#src/iceberg/snapshot-writer';
 import {
   currentSnapshot,
+  type Expiry,
   expireSnapshots,
   isTableAt,
   lastEpoch,
@@ -49,6 +50,13 @@ export function loadOwnTable(place: TablePlace): TableVersion | undefined {
   const table = loadTable(place.disk, directory);
   const isOwn = table && isTableAt(table.metadata, place.definition, uriOf(directory));
   return isOwn ? table : undefined;
+}
+
+/** The table of a process that has made it at its start. */
+function ownTable(place: TablePlace): TableVersion {
+  const table = loadOwnTable(place);
+  if (table === undefined) throw lostRace(place);
+  return table;
 }
 
 /** Makes the table, without rows, over whatever there may be; its older versions are forgotten. */
@@ -84,9 +92,59 @@ export async function commitEpochToTable(place: TablePlace, change: TableChange)
   await commit(place, change, ({ metadata }) => lastEpoch(metadata) >= change.epoch);
 }
 
+/**
+ * Commits what maintenance did in an epoch whose rows are still to come: the snapshot shows the
+ * epoch before. Nothing happens when the table shows the epoch already.
+ */
+export async function commitBeforeEpoch(place: TablePlace, change: TableChange): Promise<void> {
+  const shown = lastEpoch(ownTable(place).metadata);
+  if (shown >= change.epoch) return;
+  await commitChange(place, { ...change, epoch: shown });
+}
+
 /** Commits a change whatever epoch the table shows. */
 export async function commitChange(place: TablePlace, change: TableChange): Promise<void> {
   await commit(place, change, () => false);
+}
+
+/**
+ * Merges the small manifests of a table that has more than `manifestsMax`; the rows stay where they
+ * are. Undefined when there was nothing to merge.
+ */
+export async function mergeManifests(
+  place: TablePlace,
+  nowMs: number,
+  manifestsMax: number,
+): Promise<{ readonly before: number; readonly after: number } | undefined> {
+  const { metadata } = ownTable(place);
+  const snapshot = currentSnapshot(metadata);
+  if (snapshot === undefined) return undefined;
+  const rows = await readManifestList(place, snapshot);
+  if (rows.length <= manifestsMax || rows.filter(isSmall).length < 2) return undefined;
+  await commitChange(place, {
+    epoch: lastEpoch(metadata),
+    committedUs: nowMs * 1000,
+    added: [],
+    removed: [],
+    mergesManifests: true,
+  });
+  const after = currentSnapshot(ownTable(place).metadata) ?? snapshot;
+  return { before: rows.length, after: (await readManifestList(place, after)).length };
+}
+
+/** Forgets the snapshots `retention` does not keep at `nowMs`; answers how many. */
+export async function expireTable(place: TablePlace, nowMs: number): Promise<number> {
+  const table = loadOwnTable(place);
+  if (table === undefined) return 0;
+  const { metadata, expired } = expireSnapshots(table.metadata, place.retention, nowMs);
+  if (expired.length === 0) return 0;
+  const updatedMs = Math.max(nowMs, metadata['last-updated-ms']);
+  const isDone = await commitMetadata(place, table, {
+    metadata: { ...metadata, 'last-updated-ms': updatedMs },
+    expired,
+  });
+  if (!isDone) throw lostRace(place);
+  return expired.length;
 }
 
 async function commit(
@@ -95,23 +153,31 @@ async function commit(
   isDone: (table: TableVersion) => boolean,
 ): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const table = loadOwnTable(place);
-    if (table === undefined) throw lostRace(place);
+    const table = ownTable(place);
     if (isDone(table)) return;
     const snapshot = await writeSnapshot(place, table.metadata, change);
-    const { metadata, expired } = expireSnapshots(
+    const expiry = expireSnapshots(
       withSnapshot(table.metadata, snapshot),
       place.retention,
       snapshot['timestamp-ms'],
     );
-    const next = successor(place, table, metadata);
-    if (!commitVersion(place.disk, tableDirectory(place), next.table, stepOf(place))) continue;
-    const dropped = await filesOf(place, expired, metadata.snapshots[0] as Snapshot);
-    deleteFiles(place, [...next.forgotten, ...dropped]);
-    stepOf(place)('after-expired-files');
-    return;
+    if (await commitMetadata(place, table, expiry)) return;
   }
   throw lostRace(place);
+}
+
+/** Makes this the table's next version and deletes what it no longer names; false: somebody was first. */
+async function commitMetadata(
+  place: TablePlace,
+  table: TableVersion,
+  { metadata, expired }: Expiry,
+): Promise<boolean> {
+  const next = successor(place, table, metadata);
+  if (!commitVersion(place.disk, tableDirectory(place), next.table, stepOf(place))) return false;
+  const dropped = await filesOf(place, expired, metadata.snapshots[0] as Snapshot);
+  deleteFiles(place, [...next.forgotten, ...dropped]);
+  stepOf(place)('after-expired-files');
+  return true;
 }
 
 /** Manifest lists of expired snapshots, and the manifests only those name. */

@@ -3,18 +3,14 @@
  * make a row unique. The partition folder a data file lies in is ours; readers go by the tuple in
  * the manifest, which is worked out here from the time span the folder stands for.
  */
-import { BRONZE, bronzeTable } from '#schemas/bronze';
-import { CANDLE, candleTable } from '#schemas/candle';
-import { DEAD_LETTER, DEAD_LETTERS } from '#schemas/dead-letter';
-import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { BRONZE } from '#schemas/bronze';
+import { candleTable } from '#schemas/candle';
+import { DEAD_LETTER } from '#schemas/dead-letter';
 import type { TableSchema } from '#schemas/schema';
-import { TIMEFRAMES, type Timeframe } from '#schemas/timeframe';
-import { GOLD_TRADES, silverTable, TRADE } from '#schemas/trade';
+import { TABLES as SCHEMAS, type Table } from '#schemas/tables';
+import { GOLD_TRADES, TRADE } from '#schemas/trade';
 import { assert } from '#src/base/errors';
 import { dayOf, HOUR_US, partitionSpan } from '#src/lake/partition';
-
-/** The one namespace all tables are in. */
-export const NAMESPACE = 'market_data';
 
 export interface PartitionField {
   readonly name: string;
@@ -64,53 +60,33 @@ function monthOfTime(column: string): PartitionField {
   return { name: `${column}_month`, source: column, transform: 'month', type: 'int', valueAt };
 }
 
-const byHour = [dateColumn('exchange_date'), hourColumn('exchange_hour')];
-
-function candles(timeframe: Timeframe): TableDefinition {
-  return {
-    name: candleTable(timeframe),
-    schema: CANDLE,
-    partition: [timeframe === '1d' ? monthOfTime('window_start') : dayOfTime('window_start')],
-    unique: ['exchange', 'symbol', 'window_start'],
-    rowsChange: true,
-  };
+function define(table: Table): TableDefinition {
+  const { name, schema } = table;
+  switch (schema) {
+    case BRONZE: {
+      const partition = [dateColumn('receive_date')];
+      return { ...table, partition, unique: ['sequence'], rowsChange: false };
+    }
+    case DEAD_LETTER: {
+      const unique = ['bronze_source', 'offset', 'record_index'];
+      return { ...table, partition: [dateColumn('dlq_date')], unique, rowsChange: false };
+    }
+    case TRADE: {
+      const unique = [name === GOLD_TRADES ? 'message_id' : 'platform_sequence'];
+      const partition = [dateColumn('exchange_date'), hourColumn('exchange_hour')];
+      return { ...table, partition, unique, rowsChange: false };
+    }
+    default: {
+      const byTime = name === candleTable('1d') ? monthOfTime : dayOfTime;
+      const unique = ['exchange', 'symbol', 'window_start'];
+      return { ...table, partition: [byTime('window_start')], unique, rowsChange: true };
+    }
+  }
 }
-
-const DEFINITIONS: readonly TableDefinition[] = [
-  ...EXCHANGES.map((exchange) => ({
-    name: bronzeTable(exchangeKey(exchange)),
-    schema: BRONZE,
-    partition: [dateColumn('receive_date')],
-    unique: ['sequence'],
-    rowsChange: false,
-  })),
-  ...EXCHANGES.map((exchange) => ({
-    name: silverTable(exchangeKey(exchange)),
-    schema: TRADE,
-    partition: byHour,
-    unique: ['platform_sequence'],
-    rowsChange: false,
-  })),
-  {
-    name: DEAD_LETTERS,
-    schema: DEAD_LETTER,
-    partition: [dateColumn('dlq_date')],
-    unique: ['bronze_source', 'offset', 'record_index'],
-    rowsChange: false,
-  },
-  {
-    name: GOLD_TRADES,
-    schema: TRADE,
-    partition: byHour,
-    unique: ['message_id'],
-    rowsChange: false,
-  },
-  ...TIMEFRAMES.map(candles),
-];
 
 /** By table name. */
 export const TABLES: ReadonlyMap<string, TableDefinition> = new Map(
-  DEFINITIONS.map((definition) => [definition.name, definition]),
+  SCHEMAS.map((table) => [table.name, define(table)]),
 );
 
 export function tableDefinition(name: string): TableDefinition {

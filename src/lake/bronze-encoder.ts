@@ -43,7 +43,7 @@ const BATCH_BYTES = FRAME_BYTES_MAX;
 /** Bounds the worker's memory, which holds a file's raw frames about three times. */
 const RAW_BYTES_PER_FILE_MAX = 64 * 1024 * 1024;
 
-const BRONZE_LAYOUT: ParquetLayout = {
+export const BRONZE_LAYOUT: ParquetLayout = {
   columns: {
     sequence: STEPS,
     receive_timestamp: STEPS,

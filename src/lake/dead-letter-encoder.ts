@@ -31,7 +31,7 @@ import type { StagedFile } from '#src/lake/staged-file';
 /** A frame has up to 4 MiB and every bad trade in it repeats it: bounds the encoder's memory. */
 const RAW_BYTES_PER_FILE_MAX = 32 * 1024 * 1024;
 
-const DEAD_LETTER_LAYOUT: ParquetLayout = {
+export const DEAD_LETTER_LAYOUT: ParquetLayout = {
   columns: {
     raw_record: unbounded(REPEATED), // a bound would repeat whole frames in the footer
     error_timestamp: STEPS,

@@ -6,10 +6,11 @@
 import type { Exchange } from '#schemas/exchange';
 import type { Timeframe } from '#schemas/timeframe';
 
-/** Silver or gold trades: a TradeBatch (src/columns/trade-batch.ts) at byte 0 of `memory`. */
+/** Trades: a TradeBatch (src/columns/trade-batch.ts) at byte 0 of `memory`. */
 export interface TradesJob {
   readonly kind: 'trades';
-  readonly table: string;
+  /** The rows are encoded once; each table gets a file of its own with the same bytes. */
+  readonly tables: readonly string[];
   readonly memory: SharedArrayBuffer;
   readonly capacity: number;
   readonly rows: number;

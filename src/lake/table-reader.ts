@@ -126,7 +126,7 @@ function* readRows<T extends TableSchema>(
     if (span.endUs <= startUs || span.startUs >= endUs) continue;
     const found = files
       .filter((file) => file.partition === partition)
-      .flatMap((file) => findRows(decode(read, file), scan, startUs, endUs))
+      .flatMap((file) => findRows(decodeDataFile(read, file), scan, startUs, endUs))
       .sort((a, b) => a.timeUs - b.timeUs || a.id - b.id);
     for (const { make, row } of found) {
       if (left-- <= 0) return;
@@ -167,7 +167,8 @@ function findRows<T extends TableSchema>(
 /** More rows than any file has: the whole file comes as one record batch. */
 const BATCH_ROWS = 2 ** 30;
 
-function decode(read: ReadFile, { path, sha256 }: DataFile): Table {
+/** All rows of a file as one record batch; refuses one whose bytes are not those committed. */
+export function decodeDataFile(read: ReadFile, { path, sha256 }: DataFile): Table {
   const damaged = (what: string, cause?: unknown): UserError =>
     new UserError(
       EXIT.io,

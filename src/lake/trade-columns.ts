@@ -24,13 +24,19 @@ import {
 
 type Name = (typeof TRADE.columns)[number]['name'];
 
-const DICTIONARIES: readonly Name[] = ['symbol', 'exchange', 'asset_class', 'currency', 'side'];
+export const TRADE_DICTIONARIES: readonly Name[] = [
+  'symbol',
+  'exchange',
+  'asset_class',
+  'currency',
+  'side',
+];
 
 /** log2 of TRADES_PER_FRAME_MAX: platform_sequence = frame sequence << 17 | index in the frame. */
 const FRAME_INDEX_BITS = 17;
 
 export class TradeColumns {
-  readonly schema: Schema = arrowSchema(TRADE, DICTIONARIES);
+  readonly schema: Schema = arrowSchema(TRADE, TRADE_DICTIONARIES);
   readonly #gathers: readonly Gather[];
 
   constructor(instruments: readonly Instrument[], symbols: SymbolOrder) {

@@ -3,9 +3,10 @@
  * ROWS_PER_FILE_MAX rows. Every row of the batch is stored: what is a duplicate is for the caller to
  * leave out.
  *
- * The encodings were chosen by measuring (bench/parquet.bench.ts): sorted by symbol and time, ids,
+ * The encodings were chosen by measuring (bench/encode.bench.ts): sorted by symbol and time, ids,
  * times and sequences are small steps (DELTA_BINARY_PACKED), neighbouring ids share all but their
- * last characters (DELTA_BYTE_ARRAY), and the rest repeats (dictionary).
+ * last characters (DELTA_BYTE_ARRAY), and the rest repeats (dictionary, or plain where a file
+ * hardly ever holds a second value).
  */
 import type { Instrument } from '#schemas/instrument';
 import { assert } from '#src/base/errors';
@@ -15,6 +16,7 @@ import { GATHER_ROWS } from '#src/lake/gather';
 import { IpcStream } from '#src/lake/ipc-stream';
 import type { TradesJob } from '#src/lake/job';
 import {
+  CONSTANT,
   encodeParquet,
   FRONT_CODED,
   type ParquetLayout,
@@ -28,18 +30,18 @@ import type { StagedFile } from '#src/lake/staged-file';
 import { TradeColumns } from '#src/lake/trade-columns';
 import { orderTrades, SymbolOrder } from '#src/lake/trade-order';
 
-const TRADE_LAYOUT: ParquetLayout = {
+export const TRADE_LAYOUT: ParquetLayout = {
   columns: {
     // A file holds many symbols, so a range of their ids excludes nothing.
     message_id: unbounded(FRONT_CODED),
     trade_id: unbounded(FRONT_CODED),
     symbol: REPEATED,
-    exchange: REPEATED,
-    asset_class: unbounded(REPEATED),
+    exchange: CONSTANT,
+    asset_class: unbounded(CONSTANT),
     timestamp: STEPS,
     price: STEPS,
     quantity: { ...STEPS, dictionary: true }, // round lots repeat
-    currency: unbounded(REPEATED),
+    currency: unbounded(CONSTANT),
     side: unbounded(REPEATED),
     source_sequence: STEPS,
     ingestion_timestamp: STEPS,
@@ -70,15 +72,15 @@ export class TradeEncoder {
     const parts = groups.flatMap(({ hour, first, count }) =>
       split(count).map((part) => ({ hour, first: first + part.first, count: part.count })),
     );
-    return parts.map(({ hour, first, count }, k) =>
-      stageFile(this.#sink, {
-        table: job.table,
+    return parts.flatMap(({ hour, first, count }, k) => {
+      const file = {
         partition: hourPartition(hour),
         name: parts.length === 1 ? job.name : `${job.name}-${k}`,
         rows: count,
         bytes: this.#encode(batch, order.subarray(first, first + count), hour),
-      }),
-    );
+      };
+      return job.tables.map((table) => stageFile(this.#sink, { table, ...file }));
+    });
   }
 
   #encode(batch: TradeBatch, order: Int32Array, hour: number): Uint8Array {

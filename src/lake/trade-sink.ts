@@ -1,5 +1,5 @@
 /**
- * The row builder of a stage: collects trades of one table in chunks of shared memory and hands each
+ * The row builder of a stage: collects trades for one or more tables in chunks of shared memory and hands each
  * full chunk to the lake pool, so that Parquet encoding runs beside the stage, not in it.
  *
  * Files come out staged; `cut` closes the current epoch's share and answers with its files. At most
@@ -17,7 +17,8 @@ export interface Lake {
 
 export interface TradeSinkOptions {
   readonly lake: Lake;
-  readonly table: string;
+  /** Where every row goes. */
+  readonly tables: readonly string[];
   readonly chunkRows: number;
   readonly chunksMax: number;
   /** A fresh file name, unique in the data directory. */
@@ -80,10 +81,10 @@ export class TradeSink {
 
   #seal(chunk: Chunk): void {
     this.#current = undefined;
-    const { lake, table, nextName, onFree } = this.#options;
+    const { lake, tables, nextName, onFree } = this.#options;
     const { memory, capacity, rows } = chunk;
     const files = lake
-      .run({ kind: 'trades', table, memory, capacity, rows, name: nextName() })
+      .run({ kind: 'trades', tables, memory, capacity, rows, name: nextName() })
       .then((staged) => {
         chunk.rows = 0;
         this.#free.push(chunk);

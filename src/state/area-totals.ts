@@ -15,7 +15,9 @@ export class AreaTotals {
   static parse(bytes: Uint8Array): AreaTotals {
     const totals = new AreaTotals();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let area = 0; area < AREA_COUNT; area++) {
+    // Totals written before an area was known end before it: it has no records.
+    const known = Math.min(AREA_COUNT, bytes.byteLength / TOTAL_BYTES);
+    for (let area = 0; area < known; area++) {
       totals.#counts[area] = view.getFloat64(area * TOTAL_BYTES);
       totals.#digests[area] = view.getUint32(area * TOTAL_BYTES + 8);
     }

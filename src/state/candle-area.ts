@@ -13,8 +13,12 @@ import { StateCorruptError } from '#src/state/state-errors';
 
 const FLAGS_SETTLED = FLAG_FINAL | FLAG_COMPLETE;
 
-/** Puts candle records that lie back to back, and keeps the pending index in step with them. */
-export function putCandles(edits: Edits, records: Uint8Array): void {
+/**
+ * Puts candle records that lie back to back, and keeps the pending index in step with them. Windows
+ * that start before `fromUs` of their timeframe are past retention: what a late trade made of them is
+ * no whole candle and is left out.
+ */
+export function putCandles(edits: Edits, records: Uint8Array, fromUs: readonly number[]): void {
   assert(
     records.length % CANDLE_BYTES === 0,
     `${records.length} bytes are not whole candles of ${CANDLE_BYTES}`,
@@ -27,6 +31,7 @@ export function putCandles(edits: Edits, records: Uint8Array): void {
       view.getInt32(at + 4 * WORD.windowStart, true),
       view.getInt32(at + 4 * WORD.windowStart + 4, true),
     );
+    if (windowStartUs < (fromUs[timeframe] ?? 0)) continue;
     const record = records.subarray(at, at + CANDLE_BYTES);
     edits.put(candleKey(AREA.candle, timeframe, instrument, windowStartUs), record);
     const pendingKey = candleKey(AREA.pending, timeframe, instrument, windowStartUs);
@@ -37,6 +42,25 @@ export function putCandles(edits: Edits, records: Uint8Array): void {
 
 function isPending(record: Uint8Array): boolean {
   return (record[4 * WORD.timeframeAndFlags + 1]! & FLAGS_SETTLED) !== FLAGS_SETTLED;
+}
+
+/** Removes the candles of every instrument whose window starts before `beforeUs`. */
+export function removeCandles(
+  environment: Environment,
+  edits: Edits,
+  timeframe: number,
+  instruments: number,
+  beforeUs: number,
+): void {
+  for (let instrument = 0; instrument < instruments; instrument++) {
+    const start = candleKeyFrom(timeframe, instrument, 0);
+    const end = candleKeyFrom(timeframe, instrument, beforeUs);
+    for (const { key } of environment.scan(start, end)) {
+      edits.remove(key);
+      const { windowStartUs } = parseCandleKey(key);
+      edits.remove(candleKey(AREA.pending, timeframe, instrument, windowStartUs));
+    }
+  }
 }
 
 export function readCandle(

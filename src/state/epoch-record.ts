@@ -3,6 +3,7 @@
  * and what gold holds. Epoch 0 is the empty state a new data directory starts from.
  */
 import type { Exchange } from '#schemas/exchange';
+import { TIMEFRAMES } from '#schemas/timeframe';
 import { assert } from '#src/base/errors';
 import type { StagedFile } from '#src/lake/staged-file';
 import type { ExchangeProgress, InstrumentState } from '#src/runtime/epoch-report';
@@ -28,6 +29,10 @@ export interface EpochRecord {
   readonly progress: readonly ExchangeProgress[];
   readonly gold: readonly ExchangeGold[];
   readonly bronze: readonly BronzeTabled[];
+  /** By timeframe index: candles of windows that start earlier are past retention; 0: none is. */
+  readonly candlesFromUs: readonly number[];
+  /** Rows that left a table because they were past retention, by table, since the beginning. */
+  readonly expiredRows: Readonly<Record<string, number>>;
 }
 
 export interface EpochCommit {
@@ -44,8 +49,12 @@ export interface EpochCommit {
   readonly candles: Uint8Array;
   /** A candle file replaces the earlier file of its table and partition. */
   readonly files: readonly StagedFile[];
-  /** Paths of live files that leave their table in this epoch: compacted, or past retention. */
+  /** Paths of live files that leave their table in this epoch: their rows are in other files. */
   readonly retired?: readonly string[];
+  /** Paths of live files that leave their table in this epoch with their rows: past retention. */
+  readonly expired?: readonly string[];
+  /** As in the record; the state's candles before these times are removed. */
+  readonly candlesFromUs?: readonly number[];
 }
 
 export function isPublished(record: EpochRecord): boolean {
@@ -60,11 +69,20 @@ export function firstEpoch(createdUs: number): EpochRecord {
     progress: [],
     gold: [],
     bronze: [],
+    candlesFromUs: TIMEFRAMES.map(() => 0),
+    expiredRows: {},
   };
 }
 
-/** The record after `commit`. Nothing it counts may go backwards. */
-export function nextEpoch(last: EpochRecord, commit: EpochCommit): EpochRecord {
+/**
+ * The record after `commit`, in which `expired` rows left their tables. Nothing it counts may go
+ * backwards.
+ */
+export function nextEpoch(
+  last: EpochRecord,
+  commit: EpochCommit,
+  expired: Readonly<Record<string, number>> = {},
+): EpochRecord {
   assert(commit.epoch === last.epoch + 1, `epoch ${commit.epoch} cannot follow ${last.epoch}`);
   return {
     epoch: commit.epoch,
@@ -73,7 +91,20 @@ export function nextEpoch(last: EpochRecord, commit: EpochCommit): EpochRecord {
     progress: merge(last.progress, commit.progress),
     gold: merge(last.gold, commit.gold),
     bronze: merge(last.bronze, commit.bronze),
+    candlesFromUs: last.candlesFromUs.map((fromUs, timeframe) =>
+      Math.max(fromUs, commit.candlesFromUs?.[timeframe] ?? 0),
+    ),
+    expiredRows: addCounts(last.expiredRows, expired),
   };
+}
+
+function addCounts(
+  counts: Readonly<Record<string, number>>,
+  more: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const sums = { ...counts };
+  for (const [name, count] of Object.entries(more)) sums[name] = (sums[name] ?? 0) + count;
+  return sums;
 }
 
 type PerExchange = { readonly exchange: Exchange };

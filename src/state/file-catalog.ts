@@ -9,15 +9,17 @@ import type { FileMetrics } from '#src/lake/file-metrics';
 import type { StagedFile } from '#src/lake/staged-file';
 import type { Edits } from '#src/state/edits';
 import type { Environment } from '#src/state/environment';
+import type { EpochCommit } from '#src/state/epoch-record';
 import { AREA, afterPrefix, keyText, textKey } from '#src/state/keys';
 
 export interface DataFile extends StagedFile {
-  /** The epoch that added it. */
+  /** The epoch that added it, and when that was committed. */
   readonly epoch: number;
+  readonly addedUs: number;
 }
 
-/** Its metrics are not kept: it only waits for the last snapshot that shows it to expire. */
-export interface RemovedFile extends Omit<DataFile, 'metrics'> {
+/** Its metrics and its age are not kept: it only waits for the last snapshot that shows it to expire. */
+export interface RemovedFile extends Omit<DataFile, 'metrics' | 'addedUs'> {
   /** The epoch that took it out of its table. */
   readonly removedEpoch: number;
 }
@@ -49,6 +51,13 @@ export function* scanFiles(
   }
 }
 
+/** Whether a file is part of its table. */
+export function liveFile(environment: Environment, path: string): DataFile | undefined {
+  const key = textKey(AREA.file, path);
+  const payload = environment.get(key);
+  return payload && parseLive(key, payload);
+}
+
 /** Every live file of every table, by path: proven to be all of them. */
 export function* scanAllFiles(environment: Environment): Generator<DataFile> {
   for (const { key, payload } of environment.scanArea(AREA.file)) yield parseLive(key, payload);
@@ -65,7 +74,7 @@ export function* scanRemoved(environment: Environment): Generator<RemovedFile> {
 export function putFiles(
   environment: Environment,
   edits: Edits,
-  epoch: number,
+  { epoch, committedUs }: Pick<EpochCommit, 'epoch' | 'committedUs'>,
   files: readonly StagedFile[],
   retired: readonly string[],
 ): void {
@@ -83,7 +92,7 @@ export function putFiles(
       replaced.add(`${table} ${partition}`);
       for (const earlier of scanFiles(environment, table, partition)) retire(edits, earlier, epoch);
     }
-    edits.put(key, fileJson({ ...file, epoch }));
+    edits.put(key, fileJson({ ...file, epoch, addedUs: committedUs }));
   }
   for (const path of retired) {
     const key = textKey(AREA.file, path);
@@ -99,7 +108,7 @@ export function forgetFiles(edits: Edits, paths: readonly string[]): void {
 }
 
 function retire(edits: Edits, file: DataFile, removedEpoch: number): void {
-  const { metrics: _, ...rest } = file;
+  const { metrics: _, addedUs: __, ...rest } = file;
   edits.remove(textKey(AREA.file, file.path));
   edits.put(textKey(AREA.removed, file.path), fileJson({ ...rest, removedEpoch }));
 }
@@ -110,12 +119,17 @@ function fileJson(file: DataFile | RemovedFile): Buffer {
   return Buffer.from(JSON.stringify(rest));
 }
 
-/** A state from before there were metrics has files without: nothing is known of their columns. */
+/** A state from before there were metrics has files without: nothing is known of their columns,
+ * nor when they were added. */
 function parseLive(key: Uint8Array, payload: Uint8Array): DataFile {
-  return { metrics: NO_METRICS, ...parseFile<Omit<DataFile, 'metrics'>>(key, payload) };
+  const early = { metrics: NO_METRICS, addedUs: 0 };
+  return { ...early, ...parseFile<Omit<DataFile, 'metrics' | 'addedUs'>>(key, payload) };
 }
 
-function parseFile<T extends Omit<DataFile, 'metrics'>>(key: Uint8Array, payload: Uint8Array): T {
+function parseFile<T extends Omit<DataFile, 'metrics' | 'addedUs'>>(
+  key: Uint8Array,
+  payload: Uint8Array,
+): T {
   const { buffer, byteOffset, length } = payload;
   const rest = JSON.parse(Buffer.from(buffer, byteOffset, length).toString()) as Omit<T, 'path'>;
   return { ...rest, path: keyText(key) } as T;

@@ -11,6 +11,7 @@
  *   file        [8]<path in the lake>
  *   removed     [9]<path in the lake>
  *   mark        [10]<name>\0<key>
+ *   job         [11]<name of a maintenance job>
  *
  * Integers are big-endian, so byte order is number order and a range of windows is a range of keys.
  */
@@ -27,12 +28,13 @@ export const AREA = {
   file: 8,
   removed: 9,
   mark: 10,
+  job: 11,
 } as const;
 
 export type Area = (typeof AREA)[keyof typeof AREA];
 
 /** One more than the largest area. */
-export const AREA_COUNT = 11;
+export const AREA_COUNT = 12;
 
 const MINUTE_US = 60_000_000;
 /** LMDB refuses longer keys; paths and marks stay far below. */

@@ -105,11 +105,7 @@ export async function recoverLake(options: RecoverOptions): Promise<void> {
     record: store.epoch(),
     shownEpochs: tables.shownEpochs(),
   });
-  deletePaths(
-    disk,
-    lakeDir,
-    deleteFiles.filter((path) => isThere(disk, lakeDir, path)),
-  );
+  deleteLakeFiles(disk, lakeDir, deleteFiles);
   if (forget.length > 0) await store.forgetRemoved(forget);
 }
 
@@ -122,22 +118,42 @@ export async function deleteRemoved(
   const removed = store.removedFiles().filter((file) => !isStillShown(file, record, shownEpochs));
   if (removed.length === 0) return;
   const paths = removed.map((file) => file.path);
+  deleteLakeFiles(disk, lakeDir, paths);
+  await store.forgetRemoved(paths);
+}
+
+/**
+ * Files in the lake that neither the catalog names nor a removed file's entry: left behind, or not
+ * yet committed. Metadata files are the tables' own to judge, but for leftovers of writing them.
+ */
+export function findOrphans({ disk, store, lakeDir }: LakePlace): string[] {
+  // The disk first: what is committed after it was listed is in the catalog by then.
+  const found = listLake(disk, lakeDir);
+  const named = new Set([...store.allLivePaths(), ...store.removedFiles().map((f) => f.path)]);
+  return found.filter((path) => !named.has(path));
+}
+
+/** Deletes data files and leftovers by their paths; one that is gone already is no matter. */
+export function deleteLakeFiles(disk: LakeDisk, lakeDir: string, paths: readonly string[]): void {
   deletePaths(
     disk,
     lakeDir,
     paths.filter((path) => isThere(disk, lakeDir, path)),
   );
-  await store.forgetRemoved(paths);
 }
 
-function lakeFacts({ disk, store, lakeDir }: LakePlace): RecoveryFacts {
+function listLake(disk: LakeDisk, lakeDir: string): string[] {
   const found: string[] = [];
   for (const path of walk(disk, lakeDir, '')) {
     if (isDataFile(path) || path.endsWith('.tmp')) found.push(path);
   }
+  return found;
+}
+
+function lakeFacts({ disk, store, lakeDir }: LakePlace): RecoveryFacts {
   return {
     record: store.epoch(),
-    found,
+    found: listLake(disk, lakeDir),
     live: store.allLivePaths(),
     removed: store.removedFiles(),
     shownEpochs: () => [],

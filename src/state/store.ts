@@ -9,6 +9,7 @@ import type { InstrumentState } from '#src/runtime/epoch-report';
 import {
   putCandles,
   readCandle,
+  removeCandles,
   scanCandles,
   scanLatest,
   scanPending,
@@ -20,6 +21,7 @@ import { type EpochCommit, type EpochRecord, firstEpoch, nextEpoch } from '#src/
 import {
   type DataFile,
   forgetFiles,
+  liveFile,
   putFiles,
   type RemovedFile,
   scanAllFiles,
@@ -33,6 +35,7 @@ import {
   type RegisteredInstrument,
   register,
 } from '#src/state/instrument-registry';
+import { JOB_RUNS_KEPT, type JobRun } from '#src/state/job-run';
 import { AREA, areaKey, keyText, numberKey, textKey } from '#src/state/keys';
 import { type DerivationRules, sameRules } from '#src/state/rules';
 import { StateCorruptError } from '#src/state/state-errors';
@@ -116,25 +119,30 @@ export class StateStore {
 
   /** The last committed epoch; epoch 0 in a new store. */
   epoch(): EpochRecord {
-    // A state from before there were bronze tables says nothing about them.
-    return {
-      bronze: [],
-      ...this.#record<Omit<EpochRecord, 'bronze'>>(areaKey(AREA.epoch), 'the epoch'),
-    };
+    // A state from before there were bronze tables, or retention, says nothing about them.
+    const record = this.#record<EpochRecord>(areaKey(AREA.epoch), 'the epoch');
+    return { ...firstEpoch(record.committedUs), ...record };
   }
 
   /** Commits an epoch, all of it or nothing; resolves when it is on the disk. */
   commitEpoch(commit: EpochCommit): Promise<void> {
     return this.#environment.write((edits) => {
-      edits.putJson(areaKey(AREA.epoch), nextEpoch(this.epoch(), commit));
+      const { files, retired = [], expired = [] } = commit;
+      const last = this.epoch();
+      const next = nextEpoch(last, commit, this.#rowsByTable(expired));
+      edits.putJson(areaKey(AREA.epoch), next);
       const instruments = this.instruments();
       for (const { instrument, intervals } of commit.instruments) {
         const known = instruments[instrument];
         assert(known !== undefined, `no instrument has code ${instrument}`);
         edits.put(textKey(AREA.intervals, instrumentName(known)), intervals);
       }
-      putCandles(edits, commit.candles);
-      putFiles(this.#environment, edits, commit.epoch, commit.files, commit.retired ?? []);
+      putCandles(edits, commit.candles, next.candlesFromUs);
+      for (const [timeframe, fromUs] of next.candlesFromUs.entries()) {
+        if (fromUs === last.candlesFromUs[timeframe]) continue;
+        removeCandles(this.#environment, edits, timeframe, instruments.length, fromUs);
+      }
+      putFiles(this.#environment, edits, commit, files, [...retired, ...expired]);
     });
   }
 
@@ -196,6 +204,16 @@ export class StateStore {
     return scanFiles(this.#environment, table, options.partition);
   }
 
+  /** Every live file of every table, by path: proven to be all of them. */
+  allFiles(): Generator<DataFile> {
+    return scanAllFiles(this.#environment);
+  }
+
+  /** A file that is part of its table now. */
+  liveFile(path: string): DataFile | undefined {
+    return liveFile(this.#environment, path);
+  }
+
   allLivePaths(): Set<string> {
     return new Set(Array.from(scanAllFiles(this.#environment), (file) => file.path));
   }
@@ -207,6 +225,21 @@ export class StateStore {
   /** Forgets removed files that are published without and gone from the disk. */
   forgetRemoved(paths: readonly string[]): Promise<void> {
     return this.#environment.write((edits) => forgetFiles(edits, paths));
+  }
+
+  /** What is remembered of the runs of every maintenance job, oldest first. */
+  jobRuns(): JobRun[] {
+    const jobs = this.#environment.scanJson(AREA.job);
+    return Array.from(jobs, ({ record }) => record as JobRun[]).flat();
+  }
+
+  /** Remembers a run, and of the same job's earlier ones the newest. */
+  recordJobRun(run: JobRun): Promise<void> {
+    const key = textKey(AREA.job, run.job);
+    return this.#environment.write((edits) => {
+      const earlier = (this.#environment.getJson(key) ?? []) as JobRun[];
+      edits.putJson(key, [...earlier, run].slice(-JOB_RUNS_KEPT));
+    });
   }
 
   /** A fact to remember, such as `dlq-replayed` of one dead letter. */
@@ -226,6 +259,15 @@ export class StateStore {
 
   close(): Promise<void> {
     return this.#environment.close();
+  }
+
+  #rowsByTable(paths: readonly string[]): Record<string, number> {
+    const rows: Record<string, number> = {};
+    for (const path of paths) {
+      const file = liveFile(this.#environment, path);
+      if (file !== undefined) rows[file.table] = (rows[file.table] ?? 0) + file.rows;
+    }
+    return rows;
   }
 
   #record<T>(key: Uint8Array, what: string): T {

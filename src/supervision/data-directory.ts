@@ -17,14 +17,16 @@ import type { Clock } from '#src/base/clock';
 import { type Disk, makeDirectoryDurably } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
+import { Turns } from '#src/base/turns';
 import type { Config } from '#src/config/schema';
 import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
 import { publishChange, reconcileTables, shownEpochs } from '#src/iceberg/publication';
-import { RETENTION } from '#src/iceberg/table-metadata';
 import type { Lake } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
 import { LogHead } from '#src/log/log-head';
 import { listSegments, segmentPath } from '#src/log/segment-files';
+import { snapshotRetention } from '#src/maintenance/jobs';
+import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
@@ -41,6 +43,8 @@ export interface DataDirectory {
   readonly disk: Disk;
   /** Where the tables are. */
   readonly tables: Lake;
+  /** Commits to the tables and deletions of their files, one after the other. */
+  readonly turns: Turns;
   /** Every instrument the directory has ever had, by code. */
   readonly instruments: readonly RegisteredInstrument[];
   /** The kind of Binance stream whose trade ids the directory holds. */
@@ -103,27 +107,32 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         disk,
         lakeDir: resolve(paths.lake),
         step: options.step ?? NO_STEPS,
-        retention: RETENTION,
+        retention: snapshotRetention(config.maintenance),
       };
+      const turns = new Turns();
       const data: DataDirectory = {
         dir,
         paths,
         store,
         disk,
         tables,
+        turns,
         instruments,
         binanceStream,
         rules,
         recover: () =>
-          recoverLake({
-            disk,
-            store,
-            lakeDir: paths.lake,
-            tables: {
-              reconcile: (record) => reconcileTables(tables, record, (table) => store.files(table)),
-              shownEpochs: () => shownEpochs(tables),
-            },
-          }),
+          turns.take(() =>
+            recoverLake({
+              disk,
+              store,
+              lakeDir: paths.lake,
+              tables: {
+                reconcile: (record) =>
+                  reconcileTables(tables, record, (table) => store.files(table)),
+                shownEpochs: () => shownEpochs(tables),
+              },
+            }),
+          ),
         close: async () => {
           await store.close();
           await lock.release();
@@ -178,17 +187,30 @@ export async function syncBronze(
 }
 
 /**
- * Makes the last committed epoch, which added these files, the visible one, and deletes the replaced
- * files that no snapshot shows any more. Repeatable.
+ * Makes the last committed epoch, which added these files and took this maintenance along, the
+ * visible one, and deletes the replaced files that no snapshot shows any more. Repeatable.
  */
-export async function publishEpoch(
-  { store, disk, paths, tables }: DataDirectory,
+export function publishEpoch(
+  { store, disk, paths, tables, turns }: DataDirectory,
   epoch: number,
   added: readonly StagedFile[],
+  upkeep?: UpkeepChange,
 ): Promise<void> {
-  const { committedUs } = store.epoch();
-  const removed = store.removedFiles().filter(({ removedEpoch }) => removedEpoch === epoch);
-  await publishChange(tables, { epoch, committedUs, added, removed });
-  await store.markPublished(epoch);
-  await deleteRemoved({ disk, store, lakeDir: paths.lake }, shownEpochs(tables));
+  return turns.take(async () => {
+    const { committedUs } = store.epoch();
+    const left = new Set([...(upkeep?.retired ?? []), ...(upkeep?.expired ?? [])]);
+    const removed = store.removedFiles().filter(({ removedEpoch }) => removedEpoch === epoch);
+    await publishChange(tables, {
+      epoch,
+      committedUs,
+      added,
+      removed: removed.filter(({ path }) => !left.has(path)),
+      upkeep: {
+        added: upkeep?.added ?? [],
+        removed: removed.filter(({ path }) => left.has(path)),
+      },
+    });
+    await store.markPublished(epoch);
+    await deleteRemoved({ disk, store, lakeDir: paths.lake }, shownEpochs(tables));
+  });
 }

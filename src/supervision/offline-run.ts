@@ -19,7 +19,8 @@ import type { Doorbell } from '#src/ring/doorbell';
 import { coresAllowed } from '#src/runtime/affinity';
 import { allocateDoorbells, validationDoorbell } from '#src/runtime/group-memory';
 import { Board } from '#src/supervision/board';
-import { type DataDirectory, publishEpoch } from '#src/supervision/data-directory';
+import type { DataDirectory } from '#src/supervision/data-directory';
+import { commitSteps } from '#src/supervision/epoch-commit';
 import { planLayout } from '#src/supervision/layout';
 import {
   type GroupProgress,
@@ -106,8 +107,7 @@ export class OfflineRun {
       log,
       epochSteps: {
         syncBronze: async () => this.writer?.sync(),
-        commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
-        publish: (epoch, files) => publishEpoch(data, epoch, files),
+        ...commitSteps(data, clock),
       },
     });
     void this.#group.failed.then((failure) => {

@@ -22,7 +22,8 @@ import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
 import { ActorThread } from '#src/supervision/actor-thread';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
-import { type DataDirectory, publishEpoch, syncBronze } from '#src/supervision/data-directory';
+import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
+import { commitSteps } from '#src/supervision/epoch-commit';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
 import {
@@ -32,6 +33,7 @@ import {
   validationShardOf,
 } from '#src/supervision/processing-group';
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
+import { ScheduledMaintenance } from '#src/supervision/scheduled-maintenance';
 import {
   type ActorStatus,
   actorStatus,
@@ -54,6 +56,7 @@ export interface SupervisorOptions {
   readonly runName: string;
   readonly entry: URL;
   readonly lakeWorker: URL;
+  readonly maintenanceWorker: URL;
   readonly log: Log;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
@@ -69,6 +72,7 @@ export class SupervisorTree {
   readonly #ingest: readonly Child<IngestControl>[];
   readonly #gateway: Child<GatewayControl>;
   readonly #heartbeats: HeartbeatWatch;
+  readonly #maintenance: ScheduledMaintenance;
 
   #group: ProcessingGroup | undefined;
   /** The generation being ended; until the next one is made it is the group. */
@@ -99,6 +103,11 @@ export class SupervisorTree {
     );
     this.#doorbells = allocateDoorbells(shape);
     this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
+    this.#maintenance = new ScheduledMaintenance({
+      ...options,
+      worker: options.maintenanceWorker,
+      isInFlight: (path) => path.includes(`/${options.runName}-`),
+    });
     const giveUp = (failure: Failure): void => this.#giveUp(failure);
     const child = { intensity: this.#intensity, clock, log, giveUp };
     this.#ingest = exchanges.map((exchange) => {
@@ -136,10 +145,16 @@ export class SupervisorTree {
     return { port };
   }
 
+  /** The live candles, for readers on other threads (src/candles/live-candles.ts). */
+  get live(): SharedArrayBuffer {
+    return this.#live;
+  }
+
   /** Ends everything in order, with a last epoch over all that was received. */
   async stop(): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#ticker);
+    await this.#maintenance.halt();
     const { config, clock, log } = this.#options;
     const timeoutMs = config.supervision.stop_timeout_ms / 4;
     await this.#starting; // what is half up cannot be ended in order
@@ -157,6 +172,7 @@ export class SupervisorTree {
         log('warn', 'stopped without a last epoch', { reason: messageOf(error) });
       }
     }
+    await this.#maintenance.suspend('the server stopped');
     await this.#gateway.stop(timeoutMs);
     await group?.stop();
   }
@@ -222,8 +238,7 @@ export class SupervisorTree {
       log,
       epochSteps: {
         syncBronze: (progress) => syncBronze(data, this.#heads, progress),
-        commit: (share) => data.store.commitEpoch({ ...share, committedUs: clock.nowUs() }),
-        publish: (epoch, files) => publishEpoch(data, epoch, files),
+        ...commitSteps(data, clock, this.#maintenance.queue),
       },
     });
     this.#group = group;
@@ -264,8 +279,11 @@ export class SupervisorTree {
 
   async #restartGroup(failed: ProcessingGroup): Promise<void> {
     await failed.kill();
+    // Recovery deletes what a job has staged.
+    await this.#maintenance.suspend('the processing group restarted');
     await this.#options.data.recover();
     const group = this.#startGroup();
+    if (!this.#stopping) this.#maintenance.resume();
     this.#scheduleEpoch();
     await group.ready().catch(() => {}); // comes back through its own `failed`
   }
@@ -273,6 +291,7 @@ export class SupervisorTree {
   #tick(): void {
     this.#terminateHung();
     this.#runEpochIfDue();
+    this.#maintenance.tick();
     void this.#report();
   }
 

@@ -411,6 +411,48 @@ test('memory holds the open candles and what is pending, not history', () => {
   assert.ok(book.incompleteCount < before);
 });
 
+test('past retention: a late trade still counts in coarser candles, a filled gap wakes nobody', () => {
+  const store = new Map<string, Uint8Array>();
+  const book = new CandleBook({
+    instruments: INSTRUMENTS,
+    allowedLatenessUs: LATENESS_US,
+    load: (timeframe, code, startUs) => store.get(candleKey(timeframe, code, startUs)),
+  });
+  const commit = (): string[] => {
+    const records = recordsOf(book.collect());
+    for (const record of records) store.set(keyOf(record), record);
+    book.committed();
+    return records.map(keyOf);
+  };
+  const at = (minute: number): number => START_US + minute * MINUTE_US;
+  // Ids 4 and 8 are missing.
+  book.apply(batchOf([1, 2, 3, 5, 6, 7, 9, 10].map((id) => row(id, at(id)))));
+  book.apply(batchOf([row(11, at(2000))]));
+  book.watermark(0, at(3000));
+  commit();
+  const fromUs = at(8);
+  for (let minute = 0; minute < 8; minute++) store.delete(candleKey(0, 0, at(minute)));
+  book.expire([fromUs, 0, 0, 0, 0, 0]);
+  const hourUs = Math.floor(START_US / (60 * MINUTE_US)) * 60 * MINUTE_US;
+  const hourTrades = (): number =>
+    Number(new CandleReader(recordWords(store.get(candleKey(4, 0, hourUs))!)).tradeCount);
+  const before = hourTrades();
+
+  book.apply(batchOf([row(4, at(4))]));
+  book.apply(batchOf([row(8, at(8))]));
+  const keys = commit();
+  assert.ok(keys.includes(candleKey(0, 0, at(8))), 'the minute that is kept');
+  for (let minute = 0; minute < 8; minute++) {
+    assert.ok(!keys.includes(candleKey(0, 0, at(minute))), `minute ${minute} is past retention`);
+  }
+  assert.equal(hourTrades() - before, 2);
+  // And again, after the partial minute may have been forgotten.
+  book.apply(batchOf([row(12, at(2001))]));
+  commit();
+  book.apply(batchOf([row(0, at(4))]));
+  assert.ok(!commit().includes(candleKey(0, 0, at(4))));
+});
+
 test('a row gold accepted twice, and a record of another candle, stop the stage', () => {
   const book = new CandleBook({
     instruments: INSTRUMENTS,

@@ -226,9 +226,10 @@ suite('bullion sql', { skip: captures === undefined && 'no recorded captures her
   });
 
   test('a damaged or missing data file ends in one sentence that names it', () => {
+    // Names count up with time: the last one is live, those before it belong to earlier snapshots.
     const of = (table: string): string =>
       files()
-        .find((line) => line.includes(`/${table}/data/`))
+        .findLast((line) => line.includes(`/${table}/data/`))
         ?.split(' ')[0] as string;
     const damaged = of('gold_ohlcv_1d');
     const bytes = readFileSync(damaged);

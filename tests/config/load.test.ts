@@ -60,7 +60,7 @@ describe('configs/', () => {
     const explained = new Set<string>();
     const bare: string[] = [];
     lines.forEach((line, i) => {
-      const key = /^ *([a-z_]+): \S/.exec(line)?.[1];
+      const key = /^ *([a-z_0-9]+): \S/.exec(line)?.[1];
       if (key === undefined) return;
       // The exchanges share their keys: explained once, under the first of them.
       if (/^ *#/.test(lines[i - 1] as string)) explained.add(key);
@@ -87,7 +87,7 @@ describe('a wrong file', () => {
     [
       'unknown key at the top',
       'htpp: { port: 1 }\n',
-      'my.yaml:1: htpp is not a known key; allowed: data_dir, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, log',
+      'my.yaml:1: htpp is not a known key; allowed: data_dir, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
     ],
     [
       'a key of another exchange',
@@ -97,7 +97,7 @@ describe('a wrong file', () => {
     [
       '__proto__',
       '__proto__: { port: 1 }\n',
-      'my.yaml:1: __proto__ is not a known key; allowed: data_dir, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, log',
+      'my.yaml:1: __proto__ is not a known key; allowed: data_dir, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
     ],
     [
       'wrong type',
@@ -310,7 +310,7 @@ describe('the environment', () => {
     }
     // ... and every scalar of default.yaml is among them.
     const text = readFileSync(join(PACKAGE_ROOT, 'configs/default.yaml'), 'utf8');
-    assert.equal(text.match(/^ *[a-z_]+: \S/gm)?.length, new Set(paths).size);
+    assert.equal(text.match(/^ *[a-z_0-9]+: \S/gm)?.length, new Set(paths).size);
   });
 
   it('no text breaks it: a value is taken or refused in one sentence', () => {

@@ -34,8 +34,9 @@ export async function seeTable(
   snapshotId?: number,
 ): Promise<SeenTable> {
   const fetchBefore = globalThis.fetch;
-  globalThis.fetch = async (input) => {
-    const path = String(input).replace(/^file:\/\//, '');
+  globalThis.fetch = async (input, init) => {
+    if (!String(input).startsWith('file://')) return fetchBefore(input, init);
+    const path = String(input).slice('file://'.length);
     if (disk.stat(path) === undefined) return new Response('', { status: 404 });
     return new Response(new Uint8Array(readFile(disk, path)));
   };

@@ -123,7 +123,10 @@ function urlOf(server: ChildProcess): Promise<string> {
 }
 
 async function main(python: string): Promise<void> {
-  assert.ok(captures, 'the recorded captures are not there: set BULLION_SHARED_DATA');
+  if (captures === undefined) {
+    console.log('skipped: the recorded captures are not here; BULLION_SHARED_DATA says where');
+    return;
+  }
   const dir = mkdtempSync(join(tmpdir(), 'bullion-pyiceberg-'));
   const dataDir = join(dir, 'data');
   let server: ChildProcess | undefined;

@@ -103,7 +103,15 @@ export function tradesJob(trades: readonly Trade[], name: string, table = 'gold_
   }
   batch.rows = trades.length;
   const { memory } = batch;
-  return { kind: 'trades', table, memory, capacity, rows: trades.length, name } satisfies TradesJob;
+  const tables = [table];
+  return {
+    kind: 'trades',
+    tables,
+    memory,
+    capacity,
+    rows: trades.length,
+    name,
+  } satisfies TradesJob;
 }
 
 /** The row a trade must become, its longs as text. */

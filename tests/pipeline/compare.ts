@@ -3,8 +3,6 @@
  * oracle against what the simulator wrote down before it sent anything.
  */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { candleTable } from '#schemas/candle';
 import { exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
@@ -136,16 +134,6 @@ function compareProgress({ store }: Held, oracles: readonly Oracle[]): void {
       { exchange, trades, duplicates: silver.length - trades },
     );
   }
-}
-
-/** The data folders hold the live files, replaced ones that a snapshot still shows, and no other. */
-export function sameFiles({ store, lake }: Held): void {
-  const there = readdirSync(lake, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(lake.length + 1))
-    .filter((path) => path.split('/')[1] === 'data');
-  const replaced = store.removedFiles().map(({ path }) => path);
-  assert.deepEqual(there.sort(), [...store.allLivePaths(), ...replaced].sort());
 }
 
 /** Says where two lists of lines part; of lists this long a plain diff would take minutes. */

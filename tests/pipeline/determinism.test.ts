@@ -10,8 +10,9 @@ import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { FEED_EXCHANGE } from '#src/simulator/frame-format';
+import { assertLakeInLine } from '#tests/iceberg/lake-check';
 import { badDay } from '#tests/pipeline/bad-day';
-import { compareAll, sameFiles, sameLines } from '#tests/pipeline/compare';
+import { compareAll, sameLines } from '#tests/pipeline/compare';
 import { deadLetterLines, type Held, tradeLines } from '#tests/pipeline/held-lines';
 import { appendLog, type Frame, newOracle } from '#tests/pipeline/logs';
 import {
@@ -67,7 +68,7 @@ async function snapshot(held: Held): Promise<Snapshot> {
   const { progress, gold } = store.epoch();
   const totals = [...progress, ...gold].map((part) => JSON.stringify(part));
   lines.set('totals', totals.sort());
-  sameFiles(held);
+  await assertLakeInLine(held.lake, held.store);
   store.verify();
   return lines;
 }

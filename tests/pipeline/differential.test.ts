@@ -10,8 +10,9 @@ import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { FEED_EXCHANGE, type Feed } from '#src/simulator/frame-format';
 import type { OfflineRun } from '#src/supervision/offline-run';
+import { assertLakeInLine } from '#tests/iceberg/lake-check';
 import { badDay } from '#tests/pipeline/bad-day';
-import { compareAll, compareWithJournal, sameFiles } from '#tests/pipeline/compare';
+import { compareAll, compareWithJournal } from '#tests/pipeline/compare';
 import { boundaries, edges, imported, recordings, replays } from '#tests/pipeline/later-frames';
 import { appendLog, appendSimulation, newOracle } from '#tests/pipeline/logs';
 import {
@@ -145,7 +146,7 @@ async function runAndCompare(
     },
     async (held) => {
       t.diagnostic(JSON.stringify(await compareAll(held, oracles)));
-      sameFiles(held);
+      await assertLakeInLine(held.lake, held.store);
     },
   );
 }

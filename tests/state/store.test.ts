@@ -6,6 +6,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import fc from 'fast-check';
 import { candleTable } from '#schemas/candle';
 import { EXIT, UserError } from '#src/base/errors';
+import { JOB_RUNS_KEPT } from '#src/state/job-run';
 import { StateCorruptError } from '#src/state/state-errors';
 import { StateStore } from '#src/state/store';
 import {
@@ -39,6 +40,8 @@ if (isMainThread) {
       progress: [],
       gold: [],
       bronze: [],
+      candlesFromUs: [0, 0, 0, 0, 0, 0],
+      expiredRows: {},
     });
     await store.close();
     assert.equal(statSync(directory).mode & 0o777, 0o700);
@@ -232,6 +235,62 @@ if (isMainThread) {
     await store.close();
   });
 
+  test('retention takes candles, their files and their pending marks in one commit', async (t) => {
+    const store = await open(join(temporaryDirectory(t), 'state'));
+    await store.registerInstruments(INSTRUMENTS);
+    const nothing = { instruments: [], candles: new Uint8Array(0), files: [] };
+    const minutes = [0, 1, 2, 3, 4];
+    const candles = concatenate(
+      [0, 1].flatMap((code) =>
+        minutes.flatMap((m) => [0, 1].map((k) => candleRecord(k, code, m * MINUTE_US, m % 2))),
+      ),
+    );
+    const old = stagedFile(candleTable('1m'), 'window_date=1970-01-01', 'old');
+    const silver = { ...stagedFile('silver_kraken_trades', 'exchange_date=1', 's'), rows: 7 };
+    await store.commitEpoch(epochCommit(1, { ...nothing, candles, files: [old, silver] }));
+    const left = (timeframe: number, code: number): number =>
+      [...store.candles(timeframe, code, 0, 10 * MINUTE_US)].length;
+    await store.commitEpoch(
+      epochCommit(2, {
+        ...nothing,
+        // A late trade's candle in the very epoch that ends its window's time.
+        candles: concatenate([
+          candleRecord(0, 1, MINUTE_US, 0),
+          candleRecord(0, 1, 9 * MINUTE_US, 0),
+        ]),
+        candlesFromUs: [3 * MINUTE_US, 0, 0, 0, 0, 0],
+        expired: [old.path, silver.path],
+      }),
+    );
+    assert.deepEqual([left(0, 0), left(0, 1), left(1, 0), left(1, 1)], [2, 3, 5, 5]);
+    assert.deepEqual(store.epoch().candlesFromUs, [3 * MINUTE_US, 0, 0, 0, 0, 0]);
+    assert.deepEqual(store.epoch().expiredRows, { gold_ohlcv_1m: 1, silver_kraken_trades: 7 });
+    assert.equal(store.allLivePaths().size, 0);
+    store.verify();
+    // And one that comes later still.
+    await store.commitEpoch(epochCommit(3, { ...nothing, candles: candleRecord(0, 0, 0, 0) }));
+    assert.equal(left(0, 0), 2);
+    assert.deepEqual(store.epoch().candlesFromUs, [3 * MINUTE_US, 0, 0, 0, 0, 0]);
+    store.verify();
+    await store.close();
+  });
+
+  test('of each job the newest runs are remembered', async (t) => {
+    const directory = join(temporaryDirectory(t), 'state');
+    const store = await open(directory);
+    const counts = { filesIn: 1, filesOut: 1, rowsIn: 2, rowsOut: 2, bytesIn: 3, bytesOut: 3 };
+    const run = (job: string, startedUs: number) =>
+      ({ job, startedUs, tookMs: 5, outcome: 'done', ...counts, detail: '' }) as const;
+    for (let i = 0; i < JOB_RUNS_KEPT + 3; i++) await store.recordJobRun(run('audit', i));
+    await store.recordJobRun(run('orphans', 7));
+    await store.close();
+    const again = await StateStore.open(directory, { readOnly: true });
+    const starts = again.jobRuns().map(({ job, startedUs }) => `${job} ${startedUs}`);
+    const kept = Array.from({ length: JOB_RUNS_KEPT }, (_, i) => `audit ${i + 3}`);
+    assert.deepEqual(starts, [...kept, 'orphans 7']);
+    await again.close();
+  });
+
   test('a candle file replaces the earlier one of its partition, other files add up', async (t) => {
     const directory = join(temporaryDirectory(t), 'state');
     const store = await open(directory);
@@ -248,13 +307,13 @@ if (isMainThread) {
     assert.deepEqual(
       [...store.files(table)],
       [
-        { ...second, epoch: 2 },
-        { ...other, epoch: 1 },
+        { ...second, epoch: 2, addedUs: CREATED_US + 2 },
+        { ...other, epoch: 1, addedUs: CREATED_US + 1 },
       ],
     );
     assert.deepEqual(
       [...store.files(table, { partition: 'window_date=2026-11-23' })],
-      [{ ...other, epoch: 1 }],
+      [{ ...other, epoch: 1, addedUs: CREATED_US + 1 }],
     );
     // No prefix of a partition's name is the partition.
     assert.deepEqual([...store.files(table, { partition: 'window_date=2026-11-2' })], []);

@@ -22,6 +22,7 @@ import { query } from '#tests/lake/duckdb';
 import { openLog, temporaryDirectory, withPipeline } from '#tests/pipeline/pipeline';
 import { CREATED_US, epochCommit } from '#tests/state/fixtures';
 import { appendFrame, frameOf, openWriter, readLog } from '#tests/support/log-fixtures';
+import { NO_TABLES } from '#tests/support/no-tables';
 
 const disk = nodeDisk();
 const EXCHANGE = 'KRAKEN';
@@ -77,13 +78,7 @@ class Life {
     makeDirectoryDurably(disk, this.lakeDir);
     this.generation++;
     this.store = await StateStore.open(join(this.root, 'state'), { createdUs: CREATED_US });
-    await recoverLake({
-      disk,
-      store: this.store,
-      lakeDir: this.lakeDir,
-      // No Iceberg here: what the catalog names is what the tables show.
-      tables: { reconcile: async () => {}, shownEpochs: () => () => [] },
-    });
+    await recoverLake({ disk, store: this.store, lakeDir: this.lakeDir, tables: NO_TABLES });
     this.writer = openWriter(disk, { dir: this.dir, exchange: EXCHANGE, segmentBytesMax: 700 });
   }
 

@@ -1,6 +1,7 @@
 /**
- * The promise of a data directory, checked from outside: the tables read by DuckDB, the log read by
- * bronze-reading.ts, the truth from the simulator's journal, the candles folded with BigInts.
+ * The promise of a data directory, checked from outside: the tables opened by icebird and their files
+ * read by DuckDB, the log read by bronze-reading.ts, the truth from the simulator's journal, the
+ * candles folded with BigInts.
  */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -9,9 +10,12 @@ import { candleTable } from '#schemas/candle';
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
+import { nodeDisk } from '#src/base/node-disk';
 import type { JournalTrade } from '#src/simulator/journal';
 import type { Simulator } from '#src/simulator/server';
 import { StateStore } from '#src/state/store';
+import { seeTable } from '#tests/iceberg/independent-reader';
+import { assertLakeInLine } from '#tests/iceberg/lake-check';
 import { query } from '#tests/lake/duckdb';
 import { readSegments, type ToldTrade, tradesOf } from '#tests/support/process/bronze-reading';
 import { runFile } from '#tests/support/process/bullion-process';
@@ -66,11 +70,8 @@ export async function checkDirectory({
 
   const store = await StateStore.open(join(dataDir, 'state'), { readOnly: true });
   const { epoch, progress } = store.epoch();
-  const named = [...store.allLivePaths()].sort();
-  const removed = store.removedFiles();
+  await assertLakeInLine(lake, store);
   await store.close();
-  same(filesBelow(lake), named, 'the files of the lake and of the catalog');
-  assert.deepEqual(removed, [], 'no removed file is left to be deleted');
   assert.deepEqual(
     filesBelow(dataDir).filter((path) => path.endsWith('.tmp')),
     [],
@@ -208,16 +209,16 @@ function filesBelow(directory: string): string[] {
     .sort();
 }
 
-/** The files of a table; the folders of a table without any file may not be there. */
-function from(lake: string, table: string): string | undefined {
-  const files = filesBelow(lake).filter((path) => path.startsWith(`${table}/data/`));
-  if (files.length === 0) return undefined;
-  const list = files.map((path) => `'${join(lake, path)}'`).join(', ');
+/** The files a table's current snapshot shows. */
+async function from(lake: string, table: string): Promise<string | undefined> {
+  const { files } = await seeTable(nodeDisk(), lake, table);
+  if (files.size === 0) return undefined;
+  const list = [...files.keys()].map((path) => `'${join(lake, path)}'`).join(', ');
   return `read_parquet([${list}], hive_partitioning=false)`;
 }
 
 async function readGold(lake: string): Promise<GoldTrade[]> {
-  const table = from(lake, GOLD_TRADES);
+  const table = await from(lake, GOLD_TRADES);
   if (table === undefined) return [];
   const rows = await query(
     `SELECT exchange, symbol, trade_id, epoch_us("timestamp") AS time_us, price::VARCHAR AS price,
@@ -238,7 +239,7 @@ async function readGold(lake: string): Promise<GoldTrade[]> {
 }
 
 async function silverPlaces(lake: string, exchange: Exchange): Promise<string[]> {
-  const table = from(lake, silverTable(exchangeKey(exchange)));
+  const table = await from(lake, silverTable(exchangeKey(exchange)));
   if (table === undefined) return [];
   const rows = await query(`SELECT platform_sequence AS place FROM ${table}`);
   return rows.map(({ place }) => String(place));
@@ -246,7 +247,7 @@ async function silverPlaces(lake: string, exchange: Exchange): Promise<string[]>
 
 /** The rows of a candle table, in the spelling of foldCandles. */
 async function candles(lake: string, name: string): Promise<string[]> {
-  const table = from(lake, name);
+  const table = await from(lake, name);
   if (table === undefined) return [];
   const rows = await query(
     `SELECT exchange, symbol, epoch_us(window_start) AS window_start,

@@ -66,6 +66,7 @@ export async function startTree(
     runName: `t${clock.nowUs().toString(36)}`,
     entry: new URL('./faulty-thread.js', import.meta.url),
     lakeWorker: new URL(import.meta.resolve('#actors/lake-worker')),
+    maintenanceWorker: new URL(import.meta.resolve('#actors/maintenance-worker')),
     log: (level, message, fields = {}) => void log.push({ level, message, fields }),
     giveUp: (exitCode, reason) => void gaveUp.push({ exitCode, reason }),
   });

@@ -1,0 +1,129 @@
+/**
+ * Bullion live: simulated exchanges over real WebSockets at fixed rates, each for a while, until one
+ * is too much. Taken in means durable in bronze and folded into the live candles. The exchanges run
+ * in this process and Bullion in another; they share the machine's cores.
+ */
+import { join } from 'node:path';
+import {
+  type BenchContext,
+  type Benchmark,
+  check,
+  type Figure,
+  type Outcome,
+} from './benchmark.js';
+import type { LiveAnswer, LiveRequest } from './live-child.js';
+import { askChild } from './pinned-child.js';
+import { IDS_ABOVE, startExchanges } from './simulated-exchanges.js';
+import { stopwatch } from './stopwatch.js';
+
+const RATES = [50_000, 100_000, 200_000, 300_000, 400_000, 500_000, 600_000];
+/** The rate whose latencies have targets. */
+const LATENCY_RATE = 50_000;
+const QUERIES = 500;
+/** The simulated market's orders come at random: a little less than asked for is no loss. */
+const KEPT_SHARE = 0.97;
+
+export const WATCHED = [
+  { exchange: 'BINANCE', symbol: 'BTCUSDT' },
+  { exchange: 'KRAKEN', symbol: 'BTCUSD' },
+  { exchange: 'COINBASE', symbol: 'BTCUSD' },
+] as const;
+
+export interface LiveRun extends LiveAnswer {
+  /** Processor time of the simulated exchanges meanwhile, from connection to end. */
+  readonly exchangesCpuMs: number;
+}
+
+/** With `queries` it also measures latencies. */
+export async function runLive(
+  dataDir: string,
+  tradesPerSecond: number,
+  seconds: number,
+  queries: number,
+): Promise<LiveRun> {
+  const { simulator, env } = await startExchanges(tradesPerSecond, dataDir);
+  const elapsed = stopwatch();
+  try {
+    const request: LiveRequest = {
+      env: { ...env, BULLION_LOG_LEVEL: 'error' },
+      seconds,
+      watched: WATCHED,
+      idsAbove: IDS_ABOVE,
+      latencies: queries > 0,
+      queries,
+    };
+    const child = new URL('./live-child.js', import.meta.url);
+    const answer = await askChild<LiveAnswer>(child, request);
+    return { ...answer, exchangesCpuMs: elapsed().cpuMs };
+  } finally {
+    await simulator.stop();
+  }
+}
+
+function percentile(ascending: readonly number[], share: number): number {
+  return (
+    ascending[Math.min(ascending.length - 1, Math.floor(ascending.length * share))] ?? Number.NaN
+  );
+}
+
+async function run({ tiny, seconds, dir, say }: BenchContext): Promise<Outcome> {
+  const figures: Figure[] = [];
+  let sustained = 0;
+  for (const rate of tiny ? [300] : RATES) {
+    say(`${rate} trades/s`);
+    const queries = tiny ? 3 : rate === LATENCY_RATE ? QUERIES : 0;
+    const watched = tiny ? 1 : seconds;
+    const live = await runLive(join(dir, String(rate)), rate, watched, queries);
+    const perSecond = (live.trades * 1_000) / live.usage.wallMs;
+    const kept = perSecond >= KEPT_SHARE * rate && live.backlogFrames < rate;
+    const at = `${rate.toLocaleString('en')}/s`;
+    figures.push(
+      { name: `${at}: taken in`, value: perSecond, unit: 'trades/s' },
+      { name: `${at}: waiting at the end`, value: live.backlogFrames, unit: 'frames' },
+      {
+        name: `${at}: processor time`,
+        value: (live.usage.cpuMs * 1_000) / live.trades,
+        unit: 'us per trade',
+      },
+    );
+    check(live.candleTrades > 0 && live.durableFrames > 0, `nothing came through at ${rate}/s`);
+    if (rate === LATENCY_RATE || tiny) figures.push(...latencies(live));
+    if (!kept) break;
+    sustained = rate;
+  }
+  figures.push({
+    name: 'sustained, sockets to durable bronze and live candles',
+    value: sustained,
+    unit: 'trades/s',
+    target: { atLeast: 400_000 },
+  });
+  const cores = 'The simulated exchanges take their processor time from the same cores.';
+  return { figures, digest: 'none: what is received depends on the clock', remarks: [cores] };
+}
+
+function latencies({ frameToCandleUs, queryMs }: LiveRun): Figure[] {
+  check(frameToCandleUs.length > 0, 'no trade was seen in a live candle');
+  const seen = (share: number): number => percentile(frameToCandleUs, share) / 1_000;
+  return [
+    {
+      name: 'frame to visible candle, median',
+      value: seen(0.5),
+      unit: 'ms',
+      target: { atMost: 1 },
+    },
+    { name: 'frame to visible candle, p99', value: seen(0.99), unit: 'ms', target: { atMost: 5 } },
+    { name: 'frame to visible candle, p99.9', value: seen(0.999), unit: 'ms' },
+    {
+      name: 'candle query over HTTP, p99',
+      value: percentile(queryMs, 0.99),
+      unit: 'ms',
+      target: { atMost: 100 },
+    },
+  ];
+}
+
+export const live: Benchmark = {
+  name: 'live',
+  about: 'Simulated exchanges over WebSockets to durable bronze and live candles, rate by rate.',
+  run,
+};

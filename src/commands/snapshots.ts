@@ -1,0 +1,68 @@
+/**
+ * `bullion snapshots TABLE`: the snapshots a table still has, oldest first. Each can be named by
+ * `--at` of `bullion trades` and `bullion candles`, and opened by any Iceberg reader.
+ */
+import { resolve } from 'node:path';
+import { nodeDisk } from '#src/base/node-disk';
+import { configOf, formatArgument } from '#src/commands/arguments';
+import { type Arguments, defineCommand } from '#src/commands/command';
+import { openState } from '#src/commands/open-state';
+import { TABLES } from '#src/iceberg/table-definition';
+import { EPOCH_KEY, type Snapshot } from '#src/iceberg/table-metadata';
+import { tableMetadata } from '#src/iceberg/time-travel';
+import type { OutputColumn, OutputRow } from '#src/output/rows';
+import { printRows } from '#src/output/standard-output';
+import { isoMicros } from '#src/output/text';
+
+const COLUMNS = [
+  { name: 'snapshot_id', kind: 'integer' },
+  { name: 'committed_at', kind: 'time' },
+  { name: 'operation', kind: 'text' },
+  { name: 'epoch', kind: 'integer' },
+  { name: 'added_files', kind: 'integer' },
+  { name: 'deleted_files', kind: 'integer' },
+  { name: 'added_rows', kind: 'integer' },
+  { name: 'total_files', kind: 'integer' },
+  { name: 'total_rows', kind: 'integer' },
+  { name: 'is_current', kind: 'boolean' },
+] as const satisfies readonly OutputColumn[];
+
+async function run(args: Arguments): Promise<void> {
+  const [table] = args.positionals;
+  if (table === undefined || !TABLES.has(table)) {
+    const names = [...TABLES.keys()].sort().join(', ');
+    throw args.wrong(`${table ?? 'a table is missing: it'} must be one of ${names}`);
+  }
+  const format = formatArgument(args);
+  const { paths, close } = await openState(configOf(args));
+  const metadata = tableMetadata(nodeDisk(), resolve(paths.lake), table);
+  const current = metadata?.['current-snapshot-id'];
+  const rows = (metadata?.snapshots ?? []).map((snapshot) => rowOf(snapshot, current));
+  await printRows(format, COLUMNS, rows);
+  await close();
+}
+
+function rowOf(snapshot: Snapshot, current: number | undefined): OutputRow {
+  const { summary } = snapshot;
+  const count = (key: string): number => Number(summary[key] ?? 0);
+  return {
+    snapshot_id: snapshot['snapshot-id'],
+    committed_at: isoMicros(snapshot['timestamp-ms'] * 1000),
+    operation: summary.operation,
+    epoch: count(EPOCH_KEY),
+    added_files: count('added-data-files'),
+    deleted_files: count('deleted-data-files'),
+    added_rows: count('added-records'),
+    total_files: count('total-data-files'),
+    total_rows: count('total-records'),
+    is_current: snapshot['snapshot-id'] === current,
+  };
+}
+
+export const snapshotsCommand = defineCommand({
+  summary: 'the snapshots a table still has, for --at',
+  usage: 'bullion snapshots TABLE [--format table|csv|json|jsonl]',
+  options: ['format'],
+  wordsMax: 1,
+  run,
+});

@@ -1,0 +1,38 @@
+/**
+ * The maintenance thread: a pool of one, made when a job comes and gone when none has come for a
+ * while, so that the memory of a large compaction is given back.
+ */
+import { Piscina } from 'piscina';
+import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
+
+export interface MaintenanceWorkerData {
+  readonly lakeDir: string;
+  readonly stateDir: string;
+}
+
+const IDLE_MS_MAX = 5_000;
+
+export class MaintenancePool {
+  readonly #piscina: Piscina<WorkerJob, AnswerOf<WorkerJob>>;
+
+  /** `worker`: compiled file of the worker. */
+  constructor(worker: URL, workerData: MaintenanceWorkerData) {
+    this.#piscina = new Piscina({
+      filename: worker.href,
+      workerData,
+      minThreads: 0,
+      maxThreads: 1,
+      idleTimeout: IDLE_MS_MAX,
+      recordTiming: false,
+    });
+  }
+
+  run<J extends WorkerJob>(job: J): Promise<AnswerOf<J>> {
+    return this.#piscina.run(job) as Promise<AnswerOf<J>>;
+  }
+
+  /** Ends the thread at once; a job that has not settled is rejected. */
+  async destroy(): Promise<void> {
+    await this.#piscina.destroy();
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Work for the maintenance thread: what reads or writes whole data files, or walks the whole lake. It
+ * opens the state read-only for as long as a job takes, and commits nothing.
+ */
+import type { Disk } from '#src/base/disk';
+import { NO_STEPS } from '#src/iceberg/commit-steps';
+import { RETENTION } from '#src/iceberg/table-metadata';
+import { type CompactionJob, type CompactionResult, compact } from '#src/lake/compaction';
+import { type AuditCursor, type AuditReport, audit } from '#src/maintenance/audit';
+import { findOrphans } from '#src/state/recovery';
+import { StateStore } from '#src/state/store';
+
+export interface WorkerPlace {
+  readonly disk: Disk;
+  /** Absolute path. */
+  readonly lakeDir: string;
+  readonly stateDir: string;
+}
+
+export type WorkerJob =
+  | { readonly kind: 'compact'; readonly job: CompactionJob }
+  | { readonly kind: 'orphans' }
+  | { readonly kind: 'audit'; readonly cursor: AuditCursor; readonly filesMax: number };
+
+export type AnswerOf<J extends WorkerJob> = J extends { readonly kind: 'compact' }
+  ? CompactionResult
+  : J extends { readonly kind: 'orphans' }
+    ? string[]
+    : AuditReport;
+
+export async function runWorkerJob(
+  place: WorkerPlace,
+  job: WorkerJob,
+): Promise<AnswerOf<WorkerJob>> {
+  if (job.kind === 'compact') return compact(place, job.job);
+  const { disk, lakeDir, stateDir } = place;
+  const store = await StateStore.open(stateDir, { readOnly: true });
+  try {
+    if (job.kind === 'orphans') return findOrphans({ disk, store, lakeDir });
+    const tables = { disk, lakeDir, step: NO_STEPS, retention: RETENTION };
+    return audit({ store, tables }, job.cursor, job.filesMax);
+  } finally {
+    await store.close();
+  }
+}

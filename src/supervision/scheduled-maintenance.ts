@@ -1,0 +1,51 @@
+/**
+ * Maintenance beside a running pipeline: looks every `check_interval_ms` for what is due, and hands
+ * what a job changes to the pipeline's next epoch.
+ */
+import type { Maintenance } from '#src/maintenance/maintenance';
+import { UpkeepQueue } from '#src/maintenance/upkeep-queue';
+import { type MaintenanceRequest, maintenanceOf } from '#src/supervision/maintenance-of';
+
+export class ScheduledMaintenance {
+  /** Where epochs find the change to take along. */
+  readonly queue = new UpkeepQueue();
+  readonly #request: Omit<MaintenanceRequest, 'isAlone' | 'commit'>;
+  readonly #maintenance: Maintenance;
+  #dueMs: number;
+
+  constructor(request: Omit<MaintenanceRequest, 'isAlone' | 'commit'>) {
+    this.#request = request;
+    this.#maintenance = maintenanceOf({
+      ...request,
+      isAlone: false,
+      commit: (change) => this.queue.offer(change),
+    });
+    this.#dueMs = this.#nextMs();
+  }
+
+  tick(): void {
+    if (this.#request.clock.monotonicMs() < this.#dueMs) return;
+    this.#dueMs = this.#nextMs();
+    this.#maintenance.tick();
+  }
+
+  /** No job starts any more; a change that waits may still go with the last epoch. */
+  halt(): Promise<void> {
+    return this.#maintenance.halt();
+  }
+
+  /** No epoch comes any more: resolves when no job is under way. */
+  suspend(reason: string): Promise<void> {
+    this.queue.abandon(reason);
+    return this.#maintenance.suspend();
+  }
+
+  resume(): void {
+    this.#maintenance.resume();
+  }
+
+  #nextMs(): number {
+    const { clock, config } = this.#request;
+    return clock.monotonicMs() + config.maintenance.check_interval_ms;
+  }
+}
