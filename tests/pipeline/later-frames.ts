@@ -167,13 +167,20 @@ export function* boundaries(
       exchange === 'KRAKEN' ? `{"channel":"trade","type":"update","data":[${record}]}` : record;
     return { bytes: Buffer.from(text), kind: FRAME_KIND.ws, connection: 9, receiveTimeUs };
   };
+  const page = (timeUs: number, receiveTimeUs: number): Frame => {
+    const body = PAGE[exchange]({ nativeSymbol, price: '10', quantity: '1', id: ++id, timeUs });
+    const bytes = Buffer.from(`${nativeSymbol}\n${body}`);
+    return { bytes, kind: FRAME_KIND.rest, connection: 0, receiveTimeUs };
+  };
   // Binance times are in microseconds here, too: 16 digits.
   const minute = Math.ceil(nowUs / MINUTE_US) * MINUTE_US;
   const closedUs = minute + MINUTE_US + latenessUs;
   for (const offUs of [-1, 0, 1]) {
     // The age limit, and the tolerance for clocks that run ahead.
-    yield frame(minute + offUs - AGE_LIMIT_US, minute);
-    yield frame(minute + offUs + FUTURE_TOLERANCE_US, minute);
+    for (const live of [frame, page]) {
+      yield live(minute + offUs - AGE_LIMIT_US, minute);
+      yield live(minute + offUs + FUTURE_TOLERANCE_US, minute);
+    }
   }
   // The window's own ends: its first and last microsecond, and those beside them.
   for (const timeUs of [minute - 1, minute, minute + MINUTE_US - 1, minute + MINUTE_US]) {
@@ -213,4 +220,18 @@ const EDGE: Readonly<Record<Exchange, (trade: EdgeTrade) => string>> = {
   COINBASE: ({ nativeSymbol, price, quantity, id, timeUs }) =>
     `{"type":"match","trade_id":${id},"side":"sell","size":"${quantity}","price":"${price}",` +
     `"product_id":"${nativeSymbol}","sequence":${id},"time":"${isoTime(timeUs)}"}`,
+};
+
+/** The same as a page of the REST API. */
+const PAGE: Readonly<Record<Exchange, (trade: EdgeTrade) => string>> = {
+  BINANCE: ({ price, quantity, id, timeUs }) =>
+    `[{"id":${id},"price":"${price}","qty":"${quantity}","time":${timeUs},"isBuyerMaker":false}]`,
+  KRAKEN: ({ price, quantity, id, timeUs }) => {
+    const time = `${Math.floor(timeUs / 1e6)}.${String(timeUs % 1_000_000).padStart(6, '0')}`;
+    const row = `["${price}","${quantity}",${time},"b","m","",${id}]`;
+    return `{"error":[],"result":{"XXNAME":[${row}],"last":"1"}}`;
+  },
+  COINBASE: ({ price, quantity, id, timeUs }) =>
+    `[{"trade_id":${id},"side":"buy","size":"${quantity}","price":"${price}",` +
+    `"time":"${isoTime(timeUs)}"}]`,
 };
