@@ -2,7 +2,7 @@
  * `bullion dlq list | show | replay`: the dead letters.
  *
  * Replay judges the raw frames again by today's configuration (an instrument added, a tolerance
- * raised) and appends those that now hold trades to bronze once more, with their first receive time.
+ * raised), with their first receive time, and appends those that now hold trades to bronze once more.
  * It is idempotent: trades that gold has already are not appended again.
  */
 import { DEAD_LETTERS, REASONS } from '#schemas/dead-letter';

@@ -18,7 +18,8 @@ export const KIND_REST = 1;
 export const KIND_IMPORT = 2;
 /** One row of a public dump file. */
 export const KIND_CSV = 3;
-/** A dead letter's raw frame, appended again by `bullion dlq replay` with its first receive time. */
+/** A dead letter's raw frame, appended again by `bullion dlq replay`; received at the log's end, as
+ * receive times never go back. */
 export const KIND_REPLAY = 4;
 
 /** Whether the age limit holds: history may be as old as it likes. */
