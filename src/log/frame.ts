@@ -9,7 +9,6 @@
  *         indexes being those of id, price, quantity, time, is-buyer-maker (and first id, last id).
  */
 export const FRAME_KINDS = ['ws', 'rest', 'import', 'csv', 'replay'] as const;
-export type FrameKind = (typeof FRAME_KINDS)[number];
 
 export const KIND_WS = 0;
 /** A page of an exchange's REST API, fetched to fill a gap. */

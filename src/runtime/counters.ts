@@ -9,7 +9,7 @@
 export const COUNTERS = {
   ingest: ['frames', 'bytes', 'durable_frames', 'connected', 'reconnects', 'control', 'oversize'],
   validation: ['frames', 'control', 'trades', 'dead_letters', 'batches', 'stalls'],
-  gold: ['trades', 'duplicates', 'batches', 'stalls', 'intervals'],
+  gold: ['trades', 'duplicates', 'batches', 'stalls'],
   candles: ['rows', 'batches', 'candles'],
   gateway: ['requests'],
 } as const;

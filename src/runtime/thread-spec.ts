@@ -70,4 +70,3 @@ export interface GatewaySpec extends Common {
 }
 
 export type ThreadSpec = ValidationSpec | GoldSpec | CandlesSpec | IngestSpec | GatewaySpec;
-export type Role = ThreadSpec['role'];
