@@ -2,7 +2,6 @@
  * The gateway on its thread: the HTTP server over the committed state and the live candles. It reads
  * shared memory and the state store only, so nothing a client does reaches the pipeline.
  */
-import { resolve } from 'node:path';
 import type { Remote } from 'comlink';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { mergedCandles } from '#src/api/candle-source';
@@ -12,11 +11,13 @@ import { nodeDisk } from '#src/base/node-disk';
 import { LiveCandlesReader } from '#src/candles/live-candles';
 import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
 import { catalogReader } from '#src/iceberg/catalog-reader';
+import { openCatalog } from '#src/iceberg/open-catalog';
 import type { GatewayControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { GatewaySpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
+import { openWarehouse, warehouseSpec } from '#src/warehouse/open-warehouse';
 
 const HEARTBEAT_MS = 250;
 
@@ -47,7 +48,10 @@ export async function start(
       },
     }),
     status: { status: () => status },
-    iceberg: catalogReader(nodeDisk(), resolve(paths.lake)),
+    iceberg: catalogReader(
+      openCatalog(config.catalog),
+      openWarehouse(nodeDisk(), warehouseSpec(config, config.data_dir)),
+    ),
     onFailure: (error) => {
       const stack = error instanceof Error ? error.stack : String(error);
       void line.log('error', 'a request failed', { stack });

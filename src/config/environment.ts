@@ -17,8 +17,11 @@ const SHORT_NAMES: readonly (readonly [string, string])[] = [
   ['BULLION_BINANCE_STREAM', 'exchanges.binance.channel'],
 ];
 
-/** Read by the test suite, not by the product: where recorded exchange data lies. */
-const NOT_CONFIGURATION = new Set(['BULLION_SHARED_DATA']);
+/**
+ * No keys: where recorded exchange data lies (read by the test suite), and a secret, which is never
+ * part of a configuration that is passed around and shown.
+ */
+const NOT_CONFIGURATION = new Set(['BULLION_SHARED_DATA', 'BULLION_CATALOG_TOKEN']);
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

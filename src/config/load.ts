@@ -64,7 +64,7 @@ function faultAt(layers: readonly Layer[], path: KeyPath, sentence: string): Use
 
 /** What no single key's schema can say. */
 function brokenRelation(config: Config): { path: string; sentence: string } | undefined {
-  const { exchanges, batches } = config;
+  const { exchanges, batches, catalog } = config;
   if (!Object.values(exchanges).some((exchange) => exchange.enabled)) {
     return { path: 'exchanges', sentence: 'exchanges: at least one of them must be enabled' };
   }
@@ -74,6 +74,9 @@ function brokenRelation(config: Config): { path: string; sentence: string } | un
       const limit = `connection_age_max_ms, which is ${connection_age_max_ms}`;
       return { path, sentence: `${path} must be below ${limit}, got ${silence_limit_ms}` };
     }
+  }
+  if (catalog.type === 'rest' && catalog.uri === 'none') {
+    return { path: 'catalog.uri', sentence: 'catalog.uri is missing: catalog.type is rest' };
   }
   if (batches.rows > batches.chunk_rows) {
     const limit = `batches.chunk_rows, which is ${batches.chunk_rows}`;

@@ -10,9 +10,9 @@ export type LakeAnswer =
   | { readonly files: StagedFile[] }
   | { readonly exitCode: ExitCode; readonly message: string };
 
-export function answerOf(run: () => StagedFile[]): LakeAnswer {
+export async function answerOf(run: () => Promise<StagedFile[]>): Promise<LakeAnswer> {
   try {
-    return { files: run() };
+    return { files: await run() };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { exitCode: error.exitCode, message: error.message };

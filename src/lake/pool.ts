@@ -11,10 +11,11 @@ import { assert } from '#src/base/errors';
 import { filesOf, type LakeAnswer } from '#src/lake/answer';
 import type { LakeJob } from '#src/lake/job';
 import type { StagedFile } from '#src/lake/staged-file';
+import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
 
 /** What every worker is given once. */
 export interface LakeWorkerData {
-  readonly lakeDir: string;
+  readonly warehouse: WarehouseSpec;
   readonly instruments: readonly Instrument[];
 }
 
@@ -26,6 +27,9 @@ export interface LakePoolOptions extends LakeWorkerData {
   readonly queueMax?: number;
 }
 
+/** Jobs of a thread whose files are on their way at once. */
+const DELIVERIES_MAX = 4;
+
 export class LakePool {
   readonly #piscina: Piscina<LakeJob, LakeAnswer>;
   readonly #jobsMax: number;
@@ -34,15 +38,17 @@ export class LakePool {
   #jobs = 0;
   #closed = false;
 
-  constructor({ worker, lakeDir, instruments, threads = 1, queueMax = 8 }: LakePoolOptions) {
+  constructor({ worker, warehouse, instruments, threads = 1, queueMax = 8 }: LakePoolOptions) {
     this.#jobsMax = threads + queueMax;
-    const workerData: LakeWorkerData = { lakeDir, instruments };
+    const workerData: LakeWorkerData = { warehouse, instruments };
     this.#piscina = new Piscina({
       filename: worker.href,
       workerData,
       minThreads: threads,
       maxThreads: threads,
       maxQueue: queueMax,
+      // While files of one job are on their way to an object store, the thread encodes the next.
+      concurrentTasksPerWorker: warehouse.kind === 'disk' ? 1 : DELIVERIES_MAX,
       recordTiming: false,
     });
   }

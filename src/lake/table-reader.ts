@@ -24,15 +24,15 @@ export type DeadLetterRecord = RowOf<typeof DEAD_LETTER>;
 
 /** A data file to read; StagedFile is one. */
 export interface DataFile {
-  /** Relative to the lake directory. */
+  /** Relative to the warehouse. */
   readonly path: string;
   readonly partition: string;
   /** Lower-case hex. */
   readonly sha256?: string;
 }
 
-/** The bytes of a data file, by its path relative to the lake directory. */
-export type ReadFile = (path: string) => Uint8Array;
+/** The bytes of a data file, by its path relative to the warehouse. */
+export type ReadFile = (path: string) => Promise<Uint8Array>;
 
 export interface TimeFilter {
   /** Inclusive. */
@@ -59,7 +59,7 @@ export function readTrades(
   read: ReadFile,
   files: readonly DataFile[],
   { symbol, exchange, ...time }: RowFilter = {},
-): Generator<TradeRow> {
+): AsyncGenerator<TradeRow> {
   // `BINANCE-123`: the number is what the exchange counts.
   const idNumber = (text: unknown): number => Number(String(text).split('-')[1]);
   return readRows(read, files, {
@@ -76,7 +76,7 @@ export function readCandles(
   read: ReadFile,
   files: readonly DataFile[],
   { symbol, exchange, ...time }: RowFilter = {},
-): Generator<CandleRow> {
+): AsyncGenerator<CandleRow> {
   const equal = { symbol, exchange };
   return readRows(read, files, { table: CANDLE, time: 'window_start', equal, ...time });
 }
@@ -86,7 +86,7 @@ export function readDeadLetters(
   read: ReadFile,
   files: readonly DataFile[],
   { exchange, reason, ...time }: DeadLetterFilter = {},
-): Generator<DeadLetterRecord> {
+): AsyncGenerator<DeadLetterRecord> {
   return readRows(read, files, {
     table: DEAD_LETTER,
     time: 'error_timestamp',
@@ -112,11 +112,11 @@ interface Found<T extends TableSchema> {
   readonly make: (row: number) => RowOf<T>;
 }
 
-function* readRows<T extends TableSchema>(
+async function* readRows<T extends TableSchema>(
   read: ReadFile,
   files: readonly DataFile[],
   scan: Scan<T>,
-): Generator<RowOf<T>> {
+): AsyncGenerator<RowOf<T>> {
   const { startUs = Number.NEGATIVE_INFINITY, endUs = Number.POSITIVE_INFINITY } = scan;
   let left = scan.limit ?? Number.POSITIVE_INFINITY;
   const partitions = [...new Set(files.map((file) => file.partition))].sort();
@@ -124,10 +124,13 @@ function* readRows<T extends TableSchema>(
     if (left <= 0) return;
     const span = partitionSpan(partition);
     if (span.endUs <= startUs || span.startUs >= endUs) continue;
-    const found = files
-      .filter((file) => file.partition === partition)
-      .flatMap((file) => findRows(decodeDataFile(read, file), scan, startUs, endUs))
-      .sort((a, b) => a.timeUs - b.timeUs || a.id - b.id);
+    const found: Found<T>[] = [];
+    for (const file of files.filter((one) => one.partition === partition)) {
+      for (const row of findRows(await readDataFile(read, file), scan, startUs, endUs)) {
+        found.push(row);
+      }
+    }
+    found.sort((a, b) => a.timeUs - b.timeUs || a.id - b.id);
     for (const { make, row } of found) {
       if (left-- <= 0) return;
       yield make(row);
@@ -168,7 +171,7 @@ function findRows<T extends TableSchema>(
 const BATCH_ROWS = 2 ** 30;
 
 /** All rows of a file as one record batch; refuses one whose bytes are not those committed. */
-export function decodeDataFile(read: ReadFile, { path, sha256 }: DataFile): Table {
+export async function readDataFile(read: ReadFile, { path, sha256 }: DataFile): Promise<Table> {
   const damaged = (what: string, cause?: unknown): UserError =>
     new UserError(
       EXIT.io,
@@ -177,7 +180,7 @@ export function decodeDataFile(read: ReadFile, { path, sha256 }: DataFile): Tabl
     );
   let bytes: Uint8Array;
   try {
-    bytes = read(path);
+    bytes = await read(path);
   } catch (error) {
     if (!isDiskError(error)) throw error;
     throw damaged(`cannot be read (${errorCode(error)})`, error);

@@ -30,14 +30,13 @@ import { planRetention } from '#src/maintenance/plan-retention';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
 import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
 import type { JobRun } from '#src/state/job-run';
-import { deleteLakeFiles, deleteRemoved } from '#src/state/recovery';
+import { deleteRemoved } from '#src/state/recovery';
 import type { StateStore } from '#src/state/store';
 
 export interface JobPlace {
   readonly config: Config['maintenance'];
   readonly store: StateStore;
   readonly disk: Disk;
-  readonly lakeDir: string;
   readonly bronzeDir: string;
   readonly tables: Lake;
   /** Commits to the tables and deletions, one after the other. */
@@ -161,11 +160,12 @@ function dropPastLogs(
   return sum;
 }
 
-function snapshots({ turns, tables, store, disk, lakeDir, clock }: JobPlace): Promise<JobReport> {
+function snapshots({ turns, tables, store, clock }: JobPlace): Promise<JobReport> {
   return turns.take(async () => {
     const expired = await expireTables(tables, Math.floor(clock.nowUs() / 1000));
     const before = store.removedFiles();
-    await deleteRemoved({ disk, store, lakeDir }, shownEpochs(tables));
+    const { warehouse } = tables;
+    await deleteRemoved({ warehouse, store }, (names) => shownEpochs(tables, names));
     const left = new Set(store.removedFiles().map(({ path }) => path));
     const deleted = before.filter(({ path }) => !left.has(path));
     if (expired === 0 && deleted.length === 0) return NOTHING;
@@ -183,13 +183,15 @@ function manifests({ turns, tables, clock, config }: JobPlace): Promise<JobRepor
 }
 
 async function orphans(place: JobPlace): Promise<JobReport> {
-  const { work, turns, tables, disk, lakeDir, sightings, clock, config, isAlone } = place;
+  const { work, turns, tables, sightings, clock, config, isAlone } = place;
+  const { warehouse } = tables;
   const found = (await work({ kind: 'orphans' })).filter((path) => !place.isInFlight(path));
   return turns.take(async () => {
     const ageUs = isAlone ? 0 : config.orphan_age_minutes * MINUTE_US;
     const old = sightings.see(found, clock.nowUs(), ageUs);
-    const bytes = old.reduce((sum, path) => sum + (disk.stat(join(lakeDir, path))?.bytes ?? 0), 0);
-    deleteLakeFiles(disk, lakeDir, old);
+    let bytes = 0;
+    for (const path of old) bytes += (await warehouse.size(path)) ?? 0;
+    await warehouse.delete(old);
     await tidyTables(tables);
     if (old.length === 0) return NOTHING;
     return { ...NOTHING, outcome: 'done', filesIn: old.length, bytesIn: bytes };

@@ -9,7 +9,7 @@ import { errorCode } from '#src/base/errors';
 import type { JobName } from '#src/maintenance/job-names';
 import { JOB_WORK, type JobPlace, type JobReport } from '#src/maintenance/jobs';
 import { OrphanSightings } from '#src/maintenance/orphan-sightings';
-import { MaintenancePool } from '#src/maintenance/pool';
+import { MaintenancePool, type MaintenanceWorkerData } from '#src/maintenance/pool';
 import { dueJob, scheduleOf } from '#src/maintenance/schedule';
 import { UpkeepAbandoned } from '#src/maintenance/upkeep-queue';
 import type { JobOutcome, JobRun } from '#src/state/job-run';
@@ -17,7 +17,8 @@ import type { JobOutcome, JobRun } from '#src/state/job-run';
 export interface MaintenanceOptions extends Omit<JobPlace, 'work' | 'sightings' | 'nextName'> {
   /** Compiled actors/maintenance-worker.js. */
   readonly worker: URL;
-  readonly stateDir: string;
+  /** What the worker is told. */
+  readonly place: MaintenanceWorkerData;
   /** Prefix of the names of new files, unique in the data directory. */
   readonly filePrefix: string;
   readonly clock: Clock;
@@ -105,14 +106,14 @@ export class Maintenance {
   }
 
   #place(): JobPlace {
-    const { worker, lakeDir, stateDir, filePrefix } = this.#options;
+    const { worker, place, filePrefix } = this.#options;
     return {
       ...this.#options,
       sightings: this.#sightings,
       nextName: () => `${filePrefix}-${this.#files++}`,
       work: (job) => {
         if (this.#suspended) throw new UpkeepAbandoned('maintenance is suspended');
-        this.#pool ??= new MaintenancePool(worker, { lakeDir, stateDir });
+        this.#pool ??= new MaintenancePool(worker, place);
         return this.#pool.run(job);
       },
     };

@@ -3,17 +3,21 @@
  * opens the state read-only for as long as a job takes, and commits nothing.
  */
 import type { Disk } from '#src/base/disk';
+import type { Catalog } from '#src/iceberg/catalog';
 import { NO_STEPS } from '#src/iceberg/commit-steps';
 import { RETENTION } from '#src/iceberg/table-metadata';
 import { type CompactionJob, type CompactionResult, compact } from '#src/lake/compaction';
 import { type AuditCursor, type AuditReport, audit } from '#src/maintenance/audit';
 import { findOrphans } from '#src/state/recovery';
 import { StateStore } from '#src/state/store';
+import { deliver, type WarehouseSpec } from '#src/warehouse/open-warehouse';
+import type { Warehouse } from '#src/warehouse/warehouse';
 
 export interface WorkerPlace {
   readonly disk: Disk;
-  /** Absolute path. */
-  readonly lakeDir: string;
+  readonly spec: WarehouseSpec;
+  readonly warehouse: Warehouse;
+  readonly catalog: Catalog;
   readonly stateDir: string;
 }
 
@@ -32,13 +36,19 @@ export async function runWorkerJob(
   place: WorkerPlace,
   job: WorkerJob,
 ): Promise<AnswerOf<WorkerJob>> {
-  if (job.kind === 'compact') return compact(place, job.job);
-  const { disk, lakeDir, stateDir } = place;
+  const { disk, spec, warehouse, catalog, stateDir } = place;
+  if (job.kind === 'compact') {
+    const files = {
+      read: (path: string) => warehouse.get(path),
+      deliver: (path: string) => deliver(disk, warehouse, spec, [path]),
+    };
+    return compact({ disk, lakeDir: spec.dir }, files, job.job);
+  }
   const store = await StateStore.open(stateDir, { readOnly: true });
   try {
-    if (job.kind === 'orphans') return findOrphans({ disk, store, lakeDir });
-    const tables = { disk, lakeDir, step: NO_STEPS, retention: RETENTION };
-    return audit({ store, tables }, job.cursor, job.filesMax);
+    if (job.kind === 'orphans') return await findOrphans({ warehouse, store });
+    const tables = { warehouse, catalog, step: NO_STEPS, retention: RETENTION };
+    return await audit({ store, tables }, job.cursor, job.filesMax);
   } finally {
     await store.close();
   }

@@ -5,12 +5,13 @@
  *   <dir>/state/               LMDB: the last epoch
  *   <dir>/lake/<table>/data/   Parquet files
  *   <dir>/lake/<table>/metadata/  the Iceberg table over them
+ *   <dir>/staging/             files on their way, where the warehouse is an object store and not lake/
  *   <dir>/lock                 who owns it
  *
  * Opening it takes the lock, opens the state, adds configured instruments to the registry, finishes
  * what the last process left undone and deletes files no epoch names; only then may actors start.
  */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import type { Clock } from '#src/base/clock';
@@ -20,6 +21,7 @@ import { nodeDisk } from '#src/base/node-disk';
 import { Turns } from '#src/base/turns';
 import type { Config } from '#src/config/schema';
 import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
+import { openCatalog } from '#src/iceberg/open-catalog';
 import { publishChange, reconcileTables, shownEpochs } from '#src/iceberg/publication';
 import type { Lake } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
@@ -35,14 +37,21 @@ import { deleteRemoved, recoverLake } from '#src/state/recovery';
 import { type DerivationRules, rulesOf } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
+import {
+  clearStaging,
+  openWarehouse,
+  type WarehouseSpec,
+  warehouseSpec,
+} from '#src/warehouse/open-warehouse';
 
 export interface DataDirectory {
   readonly dir: string;
   readonly paths: DataPaths;
   readonly store: StateStore;
   readonly disk: Disk;
-  /** Where the tables are. */
+  /** Where the tables are, and as other threads are told of it. */
   readonly tables: Lake;
+  readonly warehouse: WarehouseSpec;
   /** Commits to the tables and deletions of their files, one after the other. */
   readonly turns: Turns;
   /** Every instrument the directory has ever had, by code. */
@@ -87,7 +96,9 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
   try {
     const disk = nodeDisk();
     const paths = { ...dataPaths(dir), ...(options.bronze && { bronze: options.bronze }) };
-    makeDirectoryDurably(disk, paths.lake);
+    const warehouse = warehouseSpec(config, dir);
+    makeDirectoryDurably(disk, warehouse.dir);
+    await clearStaging(disk, warehouse);
     makeDirectoryDurably(disk, paths.bronze);
     for (const exchange of EXCHANGES) {
       makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
@@ -104,8 +115,8 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
       const instruments = await store.registerInstruments(options.instruments);
       await store.setRules(rules, known > 0 && instruments.length > known);
       const tables: Lake = {
-        disk,
-        lakeDir: resolve(paths.lake),
+        warehouse: openWarehouse(disk, warehouse),
+        catalog: openCatalog(config.catalog),
         step: options.step ?? NO_STEPS,
         retention: snapshotRetention(config.maintenance),
       };
@@ -116,6 +127,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         store,
         disk,
         tables,
+        warehouse,
         turns,
         instruments,
         binanceStream,
@@ -123,13 +135,12 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         recover: () =>
           turns.take(() =>
             recoverLake({
-              disk,
+              warehouse: tables.warehouse,
               store,
-              lakeDir: paths.lake,
               tables: {
                 reconcile: (record) =>
                   reconcileTables(tables, record, (table) => store.files(table)),
-                shownEpochs: () => shownEpochs(tables),
+                shownEpochs: (names) => shownEpochs(tables, names),
               },
             }),
           ),
@@ -191,7 +202,7 @@ export async function syncBronze(
  * visible one, and deletes the replaced files that no snapshot shows any more. Repeatable.
  */
 export function publishEpoch(
-  { store, disk, paths, tables, turns }: DataDirectory,
+  { store, tables, turns }: DataDirectory,
   epoch: number,
   added: readonly StagedFile[],
   upkeep?: UpkeepChange,
@@ -211,6 +222,7 @@ export function publishEpoch(
       },
     });
     await store.markPublished(epoch);
-    await deleteRemoved({ disk, store, lakeDir: paths.lake }, shownEpochs(tables));
+    const { warehouse } = tables;
+    await deleteRemoved({ warehouse, store }, (names) => shownEpochs(tables, names));
   });
 }

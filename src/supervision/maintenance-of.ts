@@ -13,7 +13,7 @@ export interface MaintenanceRequest
 
 export function maintenanceOf(request: MaintenanceRequest): Maintenance {
   const { data, config, clock, worker, isAlone, commit, isInFlight, log } = request;
-  const { store, disk, tables, turns, paths } = data;
+  const { store, disk, tables, warehouse, turns, paths } = data;
   return new Maintenance({
     config: config.maintenance,
     store,
@@ -21,9 +21,8 @@ export function maintenanceOf(request: MaintenanceRequest): Maintenance {
     tables,
     turns,
     clock,
-    lakeDir: tables.lakeDir,
+    place: { warehouse, stateDir: paths.state, catalog: config.catalog },
     bronzeDir: paths.bronze,
-    stateDir: paths.state,
     worker,
     isAlone,
     commit,

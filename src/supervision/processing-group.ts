@@ -24,6 +24,7 @@ import { ActorThread } from '#src/supervision/actor-thread';
 import { tableBronze } from '#src/supervision/bronze-tables';
 import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
+import { warehouseSpec } from '#src/warehouse/open-warehouse';
 
 export interface GroupProgress {
   readonly positions: ReadonlyMap<Exchange, ExchangeProgress>;
@@ -89,7 +90,7 @@ export class ProcessingGroup {
     const memory = allocateGroupMemory(shape, doorbells);
     this.#pool = new LakePool({
       worker: options.lakeWorker,
-      lakeDir: paths.lake,
+      warehouse: warehouseSpec(config, config.data_dir),
       instruments,
       threads: config.layout.lake_threads,
     });

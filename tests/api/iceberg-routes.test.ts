@@ -5,7 +5,9 @@ import { after, before, describe, it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { createGateway, listen } from '#src/api/gateway';
 import { catalogReader } from '#src/iceberg/catalog-reader';
+import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import { TABLES } from '#src/iceberg/table-definition';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { INSTRUMENTS } from '#tests/api/instruments';
 import { dataFile, GOLD, LAKE, LakeModel } from '#tests/iceberg/lake-model';
 
@@ -28,14 +30,14 @@ describe('iceberg catalog', () => {
       model.commit({ added: [file] });
       await model.publish();
     }
-    const reader = catalogReader(model.disk, LAKE);
+    const reader = catalogReader(FILE_CATALOG, new DiskWarehouse(model.disk, LAKE));
     app = createGateway({
       instruments: INSTRUMENTS,
       candles: { candles: () => [] },
       status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
       iceberg: {
         ...reader,
-        load(table) {
+        async load(table) {
           if (fail !== undefined) throw fail;
           return reader.load(table);
         },

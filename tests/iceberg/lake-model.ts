@@ -4,10 +4,12 @@
  */
 import { makeDirectoryDurably } from '#src/base/disk';
 import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
+import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import { publishChange, reconcileTables, shownEpochs } from '#src/iceberg/publication';
 import { RETENTION, type Retention } from '#src/iceberg/table-metadata';
 import type { Lake } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { MemoryDisk } from '#tests/support/memory-disk';
 
 export const LAKE = '/lake';
@@ -61,7 +63,8 @@ export class LakeModel {
   }
 
   get lake(): Lake {
-    return { disk: this.disk, lakeDir: LAKE, step: this.step, retention: this.retention };
+    const warehouse = new DiskWarehouse(this.disk, LAKE);
+    return { warehouse, catalog: FILE_CATALOG, step: this.step, retention: this.retention };
   }
 
   get stamp() {
@@ -105,8 +108,11 @@ export class LakeModel {
   }
 
   /** Removed files that the tables say nobody can see any more. */
-  unseen(): Set<string> {
-    const shown = shownEpochs(this.lake);
+  async unseen(): Promise<Set<string>> {
+    const shown = await shownEpochs(
+      this.lake,
+      this.removed.map(({ table }) => table),
+    );
     const isSeen = ({ table, epoch, removedEpoch }: Removed): boolean =>
       shown(table).some((e) => epoch <= e && e < removedEpoch);
     return new Set(this.removed.filter((file) => !isSeen(file)).map(({ path }) => path));

@@ -23,7 +23,7 @@ function temporary(t: TestContext): string {
 }
 
 async function shownBy(data: DataDirectory, table: string): Promise<string[]> {
-  const seen = await seeTable(nodeDisk(), data.tables.lakeDir, table);
+  const seen = await seeTable(nodeDisk(), data.paths.lake, table);
   return [...seen.files.keys()]
     .map((path) => path.replace(/.*\//, '').replace('.parquet', ''))
     .sort();
@@ -101,8 +101,8 @@ test('a directory that was copied elsewhere gets tables that name its own files'
   rmSync(join(from, 'data'), { recursive: true });
   const moved = await openDirectory(to);
   assert.deepEqual(await shownBy(moved, GOLD), ['g1']);
-  const { files: seen, snapshots } = await seeTable(nodeDisk(), moved.tables.lakeDir, GOLD);
+  const { files: seen, snapshots } = await seeTable(nodeDisk(), moved.paths.lake, GOLD);
   assert.equal(snapshots.length, 1);
-  for (const path of seen.keys()) assert.ok(existsSync(join(moved.tables.lakeDir, path)), path);
+  for (const path of seen.keys()) assert.ok(existsSync(join(moved.paths.lake, path)), path);
   await moved.close();
 });

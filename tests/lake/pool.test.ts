@@ -15,7 +15,12 @@ const directory = mkdtempSync(join(tmpdir(), 'lake-'));
 test.after(() => rmSync(directory, { recursive: true }));
 
 function newPool(t: { after(close: () => Promise<void>): void }, lakeDir: string): LakePool {
-  const pool = new LakePool({ worker, lakeDir, instruments: INSTRUMENTS, queueMax: 1 });
+  const pool = new LakePool({
+    worker,
+    warehouse: { kind: 'disk', dir: lakeDir },
+    instruments: INSTRUMENTS,
+    queueMax: 1,
+  });
   t.after(() => pool.destroy());
   return pool;
 }

@@ -129,14 +129,13 @@ async function withDirectory<T>(
     tables,
     turns,
     clock,
-    lakeDir: tables.lakeDir,
     bronzeDir: paths.bronze,
     isAlone: true,
     isInFlight: () => false,
     sightings: new OrphanSightings(),
     nextName: () => `m${clock.nowUs()}-${names++}`,
     work: (job) =>
-      runWorkerJob({ disk, lakeDir: tables.lakeDir, stateDir: paths.state }, job) as never,
+      runWorkerJob({ disk, spec: data.warehouse, ...tables, stateDir: paths.state }, job) as never,
     commit: (change) =>
       faults.commit ? faults.commit(data, change) : commitUpkeep(data, clock, change),
   };
@@ -149,7 +148,7 @@ async function withDirectory<T>(
 
 async function goldRows(data: DataDirectory): Promise<string> {
   const paths = [...data.store.files(GOLD_TRADES)].map(
-    ({ path }) => `'${join(data.tables.lakeDir, path)}'`,
+    ({ path }) => `'${join(data.paths.lake, path)}'`,
   );
   const [row] = await query(
     `SELECT count(*)::INT AS n, count(DISTINCT message_id)::INT AS d, sum(quantity)::VARCHAR AS q,
@@ -161,15 +160,16 @@ async function goldRows(data: DataDirectory): Promise<string> {
 
 /** The tables show the catalog, the audit agrees, nothing lies about that nothing names. */
 async function assertWhole(data: DataDirectory, rows: string): Promise<void> {
-  const { store, disk, tables } = data;
+  const { store, disk, tables, paths } = data;
+  const { warehouse } = tables;
   assert.equal(await goldRows(data), rows);
   for (const table of [GOLD_TRADES, 'silver_binance_trades', 'silver_dlq_trades']) {
-    const seen = await seeTable(disk, tables.lakeDir, table);
+    const seen = await seeTable(disk, paths.lake, table);
     const live = [...store.files(table)].map(({ path }) => path);
     assert.deepEqual([...seen.files.keys()].sort(), live.sort());
   }
-  assert.deepEqual(findOrphans({ disk, store, lakeDir: tables.lakeDir }), []);
-  assert.deepEqual(audit({ store, tables }, { path: '', day: '' }, 1000).problems, []);
+  assert.deepEqual(await findOrphans({ warehouse, store }), []);
+  assert.deepEqual((await audit({ store, tables }, { path: '', day: '' }, 1000)).problems, []);
   store.verify();
 }
 
@@ -245,7 +245,7 @@ for (const [where, faults] of CUTS) {
       await run('compaction');
       assert.equal(goldFiles(data), 1);
       await assertWhole(data, rows);
-      const { snapshots } = await seeTable(data.disk, data.tables.lakeDir, GOLD_TRADES);
+      const { snapshots } = await seeTable(data.disk, data.paths.lake, GOLD_TRADES);
       assert.equal(snapshots.at(-1)?.operation, 'replace');
     });
   });
@@ -280,7 +280,7 @@ test('retention, with the log, the candles and the audit after it; a damaged fil
   });
   await withDirectory({}, async (data, run) => {
     const [file] = [...data.store.files(GOLD_TRADES)];
-    const path = join(data.tables.lakeDir, (file as { path: string }).path);
+    const path = join(data.paths.lake, (file as { path: string }).path);
     const fd = data.disk.open(path, 'update');
     data.disk.write(fd, Buffer.from([1]), 0, 1, 100);
     data.disk.close(fd);

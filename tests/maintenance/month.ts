@@ -6,6 +6,7 @@
 import { makeDirectoryDurably } from '#src/base/disk';
 import type { Config } from '#src/config/schema';
 import { NO_STEPS } from '#src/iceberg/commit-steps';
+import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import {
   expireTables,
   mergeTableManifests,
@@ -22,6 +23,7 @@ import { compactionRules, snapshotRetention } from '#src/maintenance/jobs';
 import { planCompaction } from '#src/maintenance/plan-compaction';
 import { planRetention } from '#src/maintenance/plan-retention';
 import type { DataFile, RemovedFile } from '#src/state/file-catalog';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { dataFile } from '#tests/iceberg/lake-model';
 import { MemoryDisk } from '#tests/support/memory-disk';
 
@@ -79,7 +81,8 @@ export class Month {
     this.#tables = tables;
     makeDirectoryDurably(this.disk, LAKE);
     const retention = snapshotRetention(config);
-    this.#lake = { disk: this.disk, lakeDir: LAKE, step: NO_STEPS, retention };
+    const warehouse = new DiskWarehouse(this.disk, LAKE);
+    this.#lake = { warehouse, catalog: FILE_CATALOG, step: NO_STEPS, retention };
     for (const table of TABLES.keys()) this.#live.set(table, new Map());
   }
 
@@ -143,7 +146,10 @@ export class Month {
     if (isDue(every.manifests)) {
       await mergeTableManifests(this.#lake, nowMs, this.#config.manifests_max);
     }
-    const shown = shownEpochs(this.#lake);
+    const shown = await shownEpochs(
+      this.#lake,
+      this.#removed.map(({ table }) => table),
+    );
     this.#removed = this.#removed.filter(({ table, epoch, removedEpoch }) =>
       shown(table).some((e) => epoch <= e && e < removedEpoch),
     );
