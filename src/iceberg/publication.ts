@@ -34,7 +34,7 @@ import {
 } from '#src/iceberg/table-place';
 import { isDiskError } from '#src/lake/file-sink';
 import type { StagedFile } from '#src/lake/staged-file';
-import { forEachOf, WarehouseError } from '#src/warehouse/warehouse';
+import { forEachOf } from '#src/warehouse/warehouse';
 
 /** An epoch and when it was committed. */
 export interface EpochStamp {
@@ -225,13 +225,9 @@ async function explained(table: string, work: () => Promise<void>): Promise<void
     await work();
   } catch (error) {
     if (error instanceof UserError || !isDiskError(error)) throw error;
-    const advice =
-      error instanceof WarehouseError
-        ? `${error.message}: check the store, its address and the credentials`
-        : "check the disk's free space and health";
     throw new UserError(
       EXIT.io,
-      `The metadata of table ${table} cannot be written (${errorCode(error)}): ${advice}.`,
+      `The metadata of table ${table} cannot be written (${errorCode(error)}): check the disk's free space and health.`,
       { cause: error },
     );
   }

@@ -182,7 +182,8 @@ export async function readDataFile(read: ReadFile, { path, sha256 }: DataFile): 
   try {
     bytes = await read(path);
   } catch (error) {
-    if (!isDiskError(error)) throw error;
+    const isOurs = !(error instanceof UserError) || errorCode(error) === 'ENOENT';
+    if (!isDiskError(error) || !isOurs) throw error; // a store out of reach is not damage
     throw damaged(`cannot be read (${errorCode(error)})`, error);
   }
   if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256) {

@@ -204,15 +204,16 @@ export class S3Warehouse implements Warehouse {
       );
     } catch (error) {
       if (error instanceof WarehouseError) throw error;
-      throw new WarehouseError(codeOf(error), `${this.uri}/${path}: ${sentenceOf(error)}`, {
-        cause: error,
-      });
+      const message = `${this.uri}/${path} cannot be reached (${reasonOf(error)}): check the store, its address and the credentials.`;
+      throw new WarehouseError(codeOf(error), message, { cause: error });
     }
   }
 }
 
 /** The SDK is 2 MB of code, for those who need it. */
 async function connect({ endpoint, region, pathStyle }: S3Location): Promise<Connection> {
+  // It would print a paragraph about versions of Node to come into every command's standard error.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const sdk = await import('@aws-sdk/client-s3');
   const client = new sdk.S3Client({
     region,
@@ -255,8 +256,9 @@ function codeOf(error: unknown): string {
   return 'EIO';
 }
 
-function sentenceOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   const { name, message } = error as Error;
   const status = statusOf(error);
-  return [name, status, message].filter((part) => part !== undefined && part !== '').join(' ');
+  const said = message === name || message === '' ? '' : `: ${message.split('\n')[0]}`;
+  return `${status === undefined ? name : `${status} ${name}`}${said}`;
 }

@@ -6,6 +6,7 @@
  * small ones `put` replaces. Paths are relative to the warehouse, with `/`. Errors carry a `code` as
  * the system's do: ENOENT for what is not there, EIO or another for what could not be done.
  */
+import { EXIT, UserError } from '#src/base/errors';
 
 export interface WarehouseFile {
   readonly path: string;
@@ -41,12 +42,12 @@ export interface Warehouse {
   delete(paths: readonly string[]): Promise<void>;
 }
 
-/** What could not be done in a warehouse that is not this machine's disk. */
-export class WarehouseError extends Error {
+/** What could not be done in a warehouse that is not this machine's disk, as one sentence. */
+export class WarehouseError extends UserError {
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(EXIT.io, message, options);
     this.name = 'WarehouseError';
     this.code = code;
   }

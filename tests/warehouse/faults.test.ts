@@ -100,7 +100,7 @@ test('an outage longer than allowed is an error that says so, and not an hour of
   await assert.rejects(warehouse.put('a', Buffer.from('x')), (error) => {
     assert.ok(error instanceof WarehouseError);
     assert.equal(error.code, 'EIO');
-    return /^s3:\/\/warehouse\/p\/a: SlowDown 503/.test(error.message);
+    return /^s3:\/\/warehouse\/p\/a cannot be reached \(503 SlowDown\)/.test(error.message);
   });
   // 100, 200, ... 1600 ms: the next pause would go beyond 5 s.
   assert.equal(server.requests.length, 6);
