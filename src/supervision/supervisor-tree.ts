@@ -11,7 +11,7 @@
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
-import { EXIT, type ExitCode, UserError } from '#src/base/errors';
+import { EXIT, type ExitCode } from '#src/base/errors';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
@@ -24,8 +24,10 @@ import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
 import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
 import { commitSteps } from '#src/supervision/epoch-commit';
+import { failureOf, messageOf } from '#src/supervision/failure';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
+import { ledgerGaps } from '#src/supervision/ledger-gaps';
 import {
   groupShape,
   type Log,
@@ -331,9 +333,22 @@ export class SupervisorTree {
     this.#rowsAtEpoch = rows;
     this.#scheduleEpoch();
     group.epochs.run().then(
-      (epoch) => log('info', 'epoch committed', { epoch }),
+      (epoch) => {
+        log('info', 'epoch committed', { epoch });
+        this.#passOnGaps();
+      },
       (error: unknown) => this.#epochFailed(group, error),
     );
+  }
+
+  /** The logs of earlier lives have been judged up to here: what they miss can be fetched now. */
+  #passOnGaps(): void {
+    const { data, exchanges } = this.#options;
+    this.#ingest.forEach((child, i) => {
+      const gaps = ledgerGaps(data.store, data.instruments, exchanges[i] as Exchange);
+      // An actor that does not answer is told after the next epoch.
+      void answered(child.thread?.answer((control) => control.fillGaps(gaps)));
+    });
   }
 
   #epochFailed(group: ProcessingGroup, error: unknown): void {
@@ -412,16 +427,6 @@ export class SupervisorTree {
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
-}
-
-function failureOf(error: unknown): Failure {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const exitCode = error instanceof UserError ? error.exitCode : undefined;
-  return { message: messageOf(error), stack, exitCode };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
