@@ -21,6 +21,7 @@ import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
 import { ActorThread } from '#src/supervision/actor-thread';
+import { answered, pause } from '#src/supervision/answered';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
 import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
@@ -47,8 +48,6 @@ import {
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
 const DRAIN_MS_MAX = 4_000;
-/** An actor that does not answer within this time is left out of the status. */
-const ANSWER_MS_MAX = 1_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -435,19 +434,4 @@ export class SupervisorTree {
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
-}
-
-/** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
-async function answered<T>(call: Promise<T> | undefined): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ANSWER_MS_MAX);
-  });
-  return Promise.race([call, late])
-    .catch(() => undefined)
-    .finally(() => clearTimeout(timer));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
