@@ -44,10 +44,12 @@ export function seeTable(
 export interface SeenPlace {
   readonly uri: string;
   readonly read: (path: string) => Uint8Array | undefined;
+  /** As a catalog answered it; otherwise the newest there is by the version hint. */
+  readonly metadata?: unknown;
 }
 
 export async function seeTableIn(
-  { uri, read }: SeenPlace,
+  { uri, read, metadata: given }: SeenPlace,
   table: string,
   snapshotId?: number,
 ): Promise<SeenTable> {
@@ -62,7 +64,9 @@ export async function seeTableIn(
     return new Response(new Uint8Array(bytes));
   };
   try {
-    const metadata = await icebergMetadata({ tableUrl: `${uri}/${table}` });
+    const metadata =
+      (given as Awaited<ReturnType<typeof icebergMetadata>> | undefined) ??
+      (await icebergMetadata({ tableUrl: `${uri}/${table}` }));
     const current = metadata['current-snapshot-id'];
     const asked = snapshotId ?? (current === undefined || current < 0 ? undefined : current);
     const files = new Map<string, SeenFile>();
