@@ -24,4 +24,4 @@ export type CommitStep = (typeof COMMIT_STEPS)[number];
 
 export type StepHook = (step: CommitStep, table: string) => void;
 
-export const NO_STEPS: StepHook = () => {};
+export const NO_STEPS = (): void => {};

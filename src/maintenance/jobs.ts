@@ -28,6 +28,7 @@ import {
 } from '#src/maintenance/plan-compaction';
 import { planRetention } from '#src/maintenance/plan-retention';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
+import type { Steps } from '#src/maintenance/upkeep-steps';
 import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
 import type { JobRun } from '#src/state/job-run';
 import { deleteRemoved } from '#src/state/recovery';
@@ -41,6 +42,7 @@ export interface JobPlace {
   readonly tables: Lake;
   /** Commits to the tables and deletions, one after the other. */
   readonly turns: Turns;
+  readonly step: Steps;
   readonly clock: Clock;
   /** On the maintenance thread. */
   readonly work: <J extends WorkerJob>(job: J) => Promise<AnswerOf<J>>;
@@ -92,7 +94,7 @@ export function compactionRules(
 }
 
 async function compaction(place: JobPlace): Promise<JobReport> {
-  const { store, clock, config, work, commit, nextName, isAlone } = place;
+  const { store, clock, config, work, commit, nextName, isAlone, step } = place;
   const nowUs = clock.nowUs();
   const rules = compactionRules(config, isAlone);
   const due = [...COMPACTED_TABLES.keys()].flatMap((table) =>
@@ -108,6 +110,7 @@ async function compaction(place: JobPlace): Promise<JobReport> {
       job: { ...task, name: nextName() },
     });
     if (file === undefined) continue;
+    step('upkeep-staged', task.table);
     outputs.push(file);
     inputs.push(...task.inputs.filter(({ path }) => used.includes(path)));
   }

@@ -20,7 +20,7 @@ import { EXIT, UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
 import { Turns } from '#src/base/turns';
 import type { Config } from '#src/config/schema';
-import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
+import { NO_STEPS } from '#src/iceberg/commit-steps';
 import { openCatalog } from '#src/iceberg/open-catalog';
 import { publishChange, reconcileTables, shownEpochs } from '#src/iceberg/publication';
 import type { Lake } from '#src/iceberg/table-place';
@@ -29,6 +29,7 @@ import { LogHead } from '#src/log/log-head';
 import { listSegments, segmentPath } from '#src/log/segment-files';
 import { snapshotRetention } from '#src/maintenance/jobs';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
+import type { Steps } from '#src/maintenance/upkeep-steps';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
@@ -52,6 +53,7 @@ export interface DataDirectory {
   /** Where the tables are, and as other threads are told of it. */
   readonly tables: Lake;
   readonly warehouse: WarehouseSpec;
+  readonly step: Steps;
   /** Commits to the tables and deletions of their files, one after the other. */
   readonly turns: Turns;
   /** Every instrument the directory has ever had, by code. */
@@ -85,8 +87,8 @@ export interface OpenOptions {
   readonly bronze?: string;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
   readonly purpose: string;
-  /** Told of every step of a table commit: for tests that crash there. */
-  readonly step?: StepHook;
+  /** Told of every named point of commits and maintenance: for tests that crash there. */
+  readonly step?: Steps;
 }
 
 export async function openDataDirectory(options: OpenOptions): Promise<DataDirectory> {
@@ -114,10 +116,11 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
       const known = store.instruments().length;
       const instruments = await store.registerInstruments(options.instruments);
       await store.setRules(rules, known > 0 && instruments.length > known);
+      const step = options.step ?? NO_STEPS;
       const tables: Lake = {
         warehouse: openWarehouse(disk, warehouse),
         catalog: openCatalog(config.catalog),
-        step: options.step ?? NO_STEPS,
+        step,
         retention: snapshotRetention(config.maintenance),
       };
       const turns = new Turns();
@@ -128,6 +131,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         disk,
         tables,
         warehouse,
+        step,
         turns,
         instruments,
         binanceStream,
@@ -202,7 +206,7 @@ export async function syncBronze(
  * visible one, and deletes the replaced files that no snapshot shows any more. Repeatable.
  */
 export function publishEpoch(
-  { store, tables, turns }: DataDirectory,
+  { store, tables, turns, step }: DataDirectory,
   epoch: number,
   added: readonly StagedFile[],
   upkeep?: UpkeepChange,
@@ -221,8 +225,10 @@ export function publishEpoch(
         removed: removed.filter(({ path }) => left.has(path)),
       },
     });
+    if (upkeep !== undefined) step('upkeep-published', '');
     await store.markPublished(epoch);
     const { warehouse } = tables;
     await deleteRemoved({ warehouse, store }, (names) => shownEpochs(tables, names));
+    if (upkeep !== undefined) step('upkeep-deleted', '');
   });
 }

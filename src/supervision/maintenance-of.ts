@@ -13,13 +13,14 @@ export interface MaintenanceRequest
 
 export function maintenanceOf(request: MaintenanceRequest): Maintenance {
   const { data, config, clock, worker, isAlone, commit, isInFlight, log } = request;
-  const { store, disk, tables, warehouse, turns, paths } = data;
+  const { store, disk, tables, warehouse, turns, paths, step } = data;
   return new Maintenance({
     config: config.maintenance,
     store,
     disk,
     tables,
     turns,
+    step,
     clock,
     place: { warehouse, stateDir: paths.state, catalog: config.catalog },
     bronzeDir: paths.bronze,

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { systemClock } from '#src/base/clock';
 import type { Environment } from '#src/config/environment';
 import { loadConfig } from '#src/config/load';
-import type { StepHook } from '#src/iceberg/commit-steps';
 import type { StagedFile } from '#src/lake/staged-file';
+import type { Steps } from '#src/maintenance/upkeep-steps';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
 import { CANDLES, dataFile, GOLD } from '#tests/iceberg/lake-model';
 
@@ -14,7 +14,7 @@ export const DAY = 'window_date=2026-11-23';
 /** `env`: where else than in the directory the tables are. */
 export function openDirectory(
   dir: string,
-  step?: StepHook,
+  step?: Steps,
   env: Environment = {},
 ): Promise<DataDirectory> {
   return openDataDirectory({

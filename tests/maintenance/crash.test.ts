@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import { GOLD_TRADES } from '#schemas/trade';
 import { type Clock, systemClock } from '#src/base/clock';
 import { nodeDisk } from '#src/base/node-disk';
-import { COMMIT_STEPS, type CommitStep } from '#src/iceberg/commit-steps';
+import { COMMIT_STEPS } from '#src/iceberg/commit-steps';
 import { DAY_US } from '#src/lake/partition';
 import { KIND_WS } from '#src/log/frame';
 import { LogHead } from '#src/log/log-head';
@@ -21,6 +21,7 @@ import type { JobName } from '#src/maintenance/job-names';
 import { JOB_WORK, type JobPlace, type JobReport } from '#src/maintenance/jobs';
 import { OrphanSightings } from '#src/maintenance/orphan-sightings';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
+import type { Steps } from '#src/maintenance/upkeep-steps';
 import { runWorkerJob } from '#src/maintenance/worker-job';
 import { findOrphans } from '#src/state/recovery';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
@@ -95,7 +96,7 @@ async function copyTemplate(): Promise<void> {
 }
 
 interface Faults {
-  readonly step?: (step: CommitStep, table: string) => void;
+  readonly step?: Steps;
   readonly clock?: Clock;
   readonly commit?: (data: DataDirectory, change: UpkeepChange) => Promise<void>;
 }
@@ -130,6 +131,7 @@ async function withDirectory<T>(
     turns,
     clock,
     bronzeDir: paths.bronze,
+    step: data.step,
     isAlone: true,
     isInFlight: () => false,
     sightings: new OrphanSightings(),
