@@ -13,6 +13,7 @@ import { type Arguments, defineCommand, printFigures } from '#src/commands/comma
 import { figuresOf, subtractFigures } from '#src/commands/figures';
 import { withOfflineRun } from '#src/commands/offline';
 import { openState, requireData } from '#src/commands/open-state';
+import type { Config } from '#src/config/schema';
 import { FRAME_TRADES, NO_REASON } from '#src/exchanges/parsed-trades';
 import { type DeadLetterRecord, type ReadFile, readDeadLetters } from '#src/lake/table-reader';
 import { KIND_REPLAY } from '#src/log/frame';
@@ -103,8 +104,9 @@ async function replay(args: Arguments): Promise<void> {
   const only = optionalExchange(args);
   const reason = reasonArgument(args);
   const totals = { judged: 0, replayed: 0, trades: 0, duplicates: 0, dead_letters: 0 };
+  const waiting = await exchangesWith(config, reason);
   for (const exchange of EXCHANGES) {
-    if (only !== undefined && exchange !== only) continue;
+    if ((only !== undefined && exchange !== only) || !waiting.has(exchange)) continue;
     const request = {
       config,
       purpose: 'a replay of dead letters',
@@ -130,6 +132,18 @@ async function replay(args: Arguments): Promise<void> {
     });
   }
   await printFigures(args, totals);
+}
+
+/** The exchanges that have dead letters: of the others nothing has to be started. */
+async function exchangesWith(config: Config, reason: string | undefined): Promise<Set<string>> {
+  const { store, read, close } = await openState(config);
+  const found = new Set<string>();
+  const filter = reason === undefined ? {} : { reason };
+  for await (const letter of readDeadLetters(read, [...store.files(DEAD_LETTERS)], filter)) {
+    found.add(letter.bronze_source);
+  }
+  await close();
+  return found;
 }
 
 function reasonArgument({ values, wrong }: Arguments): string | undefined {
