@@ -44,6 +44,7 @@ import {
   epochStatus,
   exchangeStatus,
 } from '#src/supervision/status';
+import { allocateLiveTrades } from '#src/trades/live-trades';
 
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
@@ -72,6 +73,7 @@ export class SupervisorTree {
   readonly #heads: ReadonlyMap<Exchange, SharedArrayBuffer>;
   readonly #doorbells: SharedArrayBuffer;
   readonly #live: SharedArrayBuffer;
+  readonly #liveTrades: SharedArrayBuffer;
   readonly #ingest: readonly Child<IngestControl>[];
   readonly #gateway: Child<GatewayControl>;
   readonly #heartbeats: HeartbeatWatch;
@@ -106,6 +108,7 @@ export class SupervisorTree {
     );
     this.#doorbells = allocateDoorbells(shape);
     this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
+    this.#liveTrades = allocateLiveTrades(data.instruments.length);
     this.#maintenance = new ScheduledMaintenance({
       ...options,
       worker: options.maintenanceWorker,
@@ -121,16 +124,10 @@ export class SupervisorTree {
         start: () => this.#thread(this.#ingestSpec(id, exchange)),
       });
     });
-    const gatewaySpec: GatewaySpec = {
-      ...this.#common('gateway'),
-      role: 'gateway',
-      live: this.#live,
-      access: options.access,
-    };
     this.#gateway = new Child<GatewayControl>({
       ...child,
       id: 'gateway',
-      start: () => this.#thread(gatewaySpec),
+      start: () => this.#thread(this.#gatewaySpec('gateway')),
     });
   }
 
@@ -239,6 +236,7 @@ export class SupervisorTree {
       heads: this.#heads,
       doorbells: this.#doorbells,
       live: this.#live,
+      liveTrades: this.#liveTrades,
       board: this.#board.memory,
       boardRow: this.#board.row,
       layout,
@@ -413,6 +411,17 @@ export class SupervisorTree {
       doorbells: this.#doorbells,
       validationShard: validationShardOf(exchange, config.layout.validation_shards),
       seed: (clock.nowUs() + exchangeCode(exchange)) >>> 0,
+    };
+  }
+
+  #gatewaySpec(id: string): GatewaySpec {
+    return {
+      ...this.#common(id),
+      role: 'gateway',
+      live: this.#live,
+      liveTrades: this.#liveTrades,
+      doorbells: this.#doorbells,
+      access: this.#options.access,
     };
   }
 
