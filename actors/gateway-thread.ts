@@ -6,15 +6,15 @@ import { resolve } from 'node:path';
 import type { Remote } from 'comlink';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { mergedCandles } from '#src/api/candle-source';
-import { createGateway, listen } from '#src/api/gateway';
+import { createGateway } from '#src/api/gateway';
 import type { SystemStatus } from '#src/api/health';
-import { isLocalHost } from '#src/api/protection';
+import { listen } from '#src/api/listen';
 import { systemClock } from '#src/base/clock';
 import { nodeDisk } from '#src/base/node-disk';
 import { LiveCandlesReader } from '#src/candles/live-candles';
 import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
 import { catalogReader } from '#src/iceberg/catalog-reader';
-import { attachStream } from '#src/push/stream';
+import { openStream } from '#src/push/stream';
 import type { GatewayControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import { gatewayDoorbell } from '#src/runtime/group-memory';
@@ -53,27 +53,14 @@ export async function start(
     const stack = error instanceof Error ? error.stack : String(error);
     void line.log('error', 'a request failed', { stack });
   };
-  const server = createGateway({
-    instruments,
-    candles,
-    status: { status: () => status },
-    iceberg: catalogReader(nodeDisk(), resolve(paths.lake)),
-    onFailure,
-  });
-  const stream = attachStream(server, {
+  const all = { fromUs: 0, toUs: Number.MAX_SAFE_INTEGER, which: 'last' } as const;
+  const stream = openStream({
     instruments,
     sources: {
       live,
       liveTrades: new LiveTradesReader(spec.liveTrades),
       newest: (timeframe, instrument, limit) =>
-        candles.candles({
-          timeframe,
-          instrument,
-          fromUs: 0,
-          toUs: Number.MAX_SAFE_INTEGER,
-          limit,
-          which: 'last',
-        }),
+        candles.candles({ timeframe, instrument, limit, ...all }),
     },
     bell: gatewayDoorbell(spec.doorbells),
     clock: systemClock(),
@@ -84,21 +71,30 @@ export async function start(
         return () => clearInterval(timer);
       },
     },
-    admit: async ({ headers: { host, origin } }, socket) => {
-      const isOurs = isLocalHost(host) && (origin === undefined || origin === `http://${host}`);
-      if (!isOurs) socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n');
-      return isOurs;
-    },
-    refusePath: (socket) => void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n'),
     onFailure,
   });
-  server.addHook('onRequest', async () => {
+  const server = await createGateway({
+    instruments,
+    candles,
+    status: { status: () => status },
+    iceberg: catalogReader(nodeDisk(), resolve(paths.lake)),
+    access: spec.access,
+    limits: {
+      connections: config.http.connections,
+      connectionsPerAddress: config.http.connections_per_address,
+      requestsPerSecond: config.http.requests_per_second,
+    },
+    push: stream.attach,
+    onFailure,
+  });
+  server.server.on('request', () => {
     requests++;
   });
   const port = await listen(server, config.http.host, config.http.port);
   const heartbeat = setInterval(() => {
     counters.beat();
     counters.set('requests', requests);
+    counters.set('stream_clients', stream.clients);
   }, HEARTBEAT_MS);
   let end: () => void = () => {};
   const run = new Promise<void>((resolve) => {

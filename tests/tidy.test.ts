@@ -71,7 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sql: ['base', 'output'],
   import: ['base', 'log'],
   feed: ['base', 'log', 'exchanges', 'config'],
-  runtime: ['base', 'ring', 'columns', 'lake', 'config', 'api'],
+  runtime: ['base', 'ring', 'columns', 'lake', 'config', 'feed', 'api'],
   state: ['base', 'candles', 'lake', 'runtime'],
   maintenance: [
     'base',

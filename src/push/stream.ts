@@ -1,10 +1,9 @@
 /**
  * Live push as a whole: the hub, its two doors, and the rounds that feed it.
  */
-import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { Instrument } from '#schemas/instrument';
+import type { Admission } from '#src/api/admission';
 import type { Clock } from '#src/base/clock';
 import { EventStreams } from '#src/push/event-stream';
 import { PushHub } from '#src/push/push-hub';
@@ -28,37 +27,26 @@ export interface StreamOptions {
   readonly bell: Bell;
   readonly clock: Clock;
   readonly timers: StreamTimers;
-  /** Whether an upgrade may go on; one that may not has been answered. */
-  readonly admit: (request: IncomingMessage, socket: Duplex) => Promise<boolean>;
-  readonly refusePath: (socket: Duplex) => void;
   readonly onFailure: (error: unknown) => void;
 }
 
 export interface Stream {
   readonly clients: number;
+  /** Adds the stream's doors to a gateway that does not listen yet. */
+  attach(app: FastifyInstance, admission: Admission): void;
   /** Settles when the stream has ended; a rejection is a crash. */
   readonly run: Promise<void>;
   /** Ends every connection and the rounds. */
   end(): void;
 }
 
-/** Adds the stream to a gateway that does not listen yet. */
-export function attachStream(app: FastifyInstance, options: StreamOptions): Stream {
-  const { instruments, sources, bell, clock, timers, admit, refusePath, onFailure } = options;
+export function openStream(options: StreamOptions): Stream {
+  const { instruments, sources, bell, clock, timers, onFailure } = options;
   let isStopped = false;
   let call: () => void = () => {};
   const hub = new PushHub({ instruments, sources, clock, onWanted: () => call() });
-  const sockets = new WebSocketDoor({
-    hub,
-    clock,
-    admit,
-    refusePath,
-    after: timers.after,
-    onFailure,
-  });
+  const sockets = new WebSocketDoor({ hub, clock, after: timers.after, onFailure });
   const events = new EventStreams(hub, instruments);
-  sockets.attach(app.server);
-  events.register(app);
   const stopBeat = timers.every(BEAT_MS, () => {
     sockets.beat();
     events.beat();
@@ -79,6 +67,10 @@ export function attachStream(app: FastifyInstance, options: StreamOptions): Stre
   return {
     get clients() {
       return hub.clients;
+    },
+    attach(app, admission) {
+      sockets.attach(app.server, admission);
+      events.register(app);
     },
     run,
     end() {

@@ -8,6 +8,9 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { Admission } from '#src/api/admission';
+import { Problem } from '#src/api/problem';
+import { answerRaw } from '#src/api/raw-answer';
 import type { Clock } from '#src/base/clock';
 import type { EncodedMessage } from '#src/push/encoded-message';
 import type { PushHub } from '#src/push/push-hub';
@@ -32,10 +35,6 @@ const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
 export interface WebSocketDoorOptions {
   readonly hub: PushHub;
   readonly clock: Clock;
-  /** Whether an upgrade may go on; one that may not has been answered. */
-  readonly admit: (request: IncomingMessage, socket: Duplex) => Promise<boolean>;
-  /** Answers an upgrade of another path. */
-  readonly refusePath: (socket: Duplex) => void;
   readonly after: (ms: number, then: () => void) => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -58,13 +57,13 @@ export class WebSocketDoor {
     });
   }
 
-  /** Takes the upgrades of an HTTP server. */
-  attach(server: Server): void {
+  /** Takes the upgrades of an HTTP server, as far as they are admitted. */
+  attach(server: Server, admission: Admission): void {
     server.on('upgrade', (request, socket, head) => {
       // A client that goes away before it is let in.
       const forget = (): void => {};
       socket.on('error', forget);
-      this.#upgrade(request, socket, head).then(
+      this.#upgrade(admission, request, socket, head).then(
         () => socket.off('error', forget),
         (error: unknown) => {
           socket.destroy();
@@ -91,13 +90,17 @@ export class WebSocketDoor {
     for (const socket of this.#sockets.keys()) socket.terminate();
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const { admit, refusePath } = this.#options;
+  async #upgrade(
+    admission: Admission,
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<void> {
+    if (!(await admission.upgrade(request, socket, 'read')) || socket.destroyed) return;
     if ((request.url ?? '').split('?', 1)[0] !== STREAM_PATH) {
-      refusePath(socket);
+      answerRaw(socket, new Problem(404, `WebSockets are at ${STREAM_PATH}.`));
       return;
     }
-    if (!(await admit(request, socket)) || socket.destroyed) return;
     this.#server.handleUpgrade(request, socket, head, (connected) => this.#accept(connected));
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Exchange, ExchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
+import type { AccessRules } from '#src/api/access';
 import type { Config } from '#src/config/schema';
 import type { GroupMemory } from '#src/runtime/group-memory';
 
@@ -68,6 +69,7 @@ export interface IngestSpec extends Common {
 
 export interface GatewaySpec extends Common {
   readonly role: 'gateway';
+  readonly access: AccessRules;
   readonly live: SharedArrayBuffer;
   readonly liveTrades: SharedArrayBuffer;
   /** The doorbells of all actors: its own is rung when live trades or candles have changed. */

@@ -1,8 +1,6 @@
-/**
- * Asking an actor that may be busy, stuck or gone: whoever wants to know of all does not wait for one.
- */
+/** Waiting, never for ever: for an actor's answer, or for some time. */
 
-/** An actor that does not answer within this time is left out. */
+/** An actor that does not answer within this time goes without being heard. */
 const ANSWER_MS_MAX = 1_000;
 
 /** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
@@ -14,4 +12,8 @@ export async function answered<T>(call: Promise<T> | undefined): Promise<T | und
   return Promise.race([call, late])
     .catch(() => undefined)
     .finally(() => clearTimeout(timer));
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

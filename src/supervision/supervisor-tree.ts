@@ -9,9 +9,10 @@
  * process with one reason and its exit code.
  */
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
+import type { AccessRules } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
-import { EXIT, type ExitCode, UserError } from '#src/base/errors';
+import { EXIT, type ExitCode } from '#src/base/errors';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
@@ -21,13 +22,15 @@ import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
 import { ActorReports, waitingForDisk } from '#src/supervision/actor-reports';
 import { ActorThread } from '#src/supervision/actor-thread';
-import { answered } from '#src/supervision/answered';
+import { answered, pause } from '#src/supervision/answered';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
 import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
 import { commitSteps } from '#src/supervision/epoch-commit';
+import { failureOf, messageOf } from '#src/supervision/failure';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
+import { ledgerGaps } from '#src/supervision/ledger-gaps';
 import {
   groupShape,
   type Log,
@@ -54,6 +57,7 @@ export interface SupervisorOptions {
   readonly lakeWorker: URL;
   readonly maintenanceWorker: URL;
   readonly log: Log;
+  readonly access: AccessRules;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
 }
@@ -118,10 +122,18 @@ export class SupervisorTree {
         start: () => this.#thread(this.#ingestSpec(id, exchange)),
       });
     });
+    const gatewaySpec: GatewaySpec = {
+      ...this.#common('gateway'),
+      role: 'gateway',
+      live: this.#live,
+      liveTrades: this.#liveTrades,
+      doorbells: this.#doorbells,
+      access: options.access,
+    };
     this.#gateway = new Child<GatewayControl>({
       ...child,
       id: 'gateway',
-      start: () => this.#thread(this.#gatewaySpec('gateway')),
+      start: () => this.#thread(gatewaySpec),
     });
   }
 
@@ -327,9 +339,22 @@ export class SupervisorTree {
     this.#rowsAtEpoch = rows;
     this.#scheduleEpoch();
     group.epochs.run().then(
-      (epoch) => log('info', 'epoch committed', { epoch }),
+      (epoch) => {
+        log('info', 'epoch committed', { epoch });
+        this.#passOnGaps();
+      },
       (error: unknown) => this.#epochFailed(group, error),
     );
+  }
+
+  /** The logs of earlier lives have been judged up to here: what they miss can be fetched now. */
+  #passOnGaps(): void {
+    const { data, exchanges } = this.#options;
+    this.#ingest.forEach((child, i) => {
+      const gaps = ledgerGaps(data.store, data.instruments, exchanges[i] as Exchange);
+      // An actor that does not answer is told after the next epoch.
+      void answered(child.thread?.answer((control) => control.fillGaps(gaps)));
+    });
   }
 
   #epochFailed(group: ProcessingGroup, error: unknown): void {
@@ -390,16 +415,6 @@ export class SupervisorTree {
     };
   }
 
-  #gatewaySpec(id: string): GatewaySpec {
-    return {
-      ...this.#common(id),
-      role: 'gateway',
-      live: this.#live,
-      liveTrades: this.#liveTrades,
-      doorbells: this.#doorbells,
-    };
-  }
-
   #thread<C extends Stoppable>(spec: IngestSpec | GatewaySpec): ActorThread<C> {
     const { entry, log } = this.#options;
     return new ActorThread<C>(entry, spec, {
@@ -418,18 +433,4 @@ export class SupervisorTree {
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
-}
-
-function failureOf(error: unknown): Failure {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const exitCode = error instanceof UserError ? error.exitCode : undefined;
-  return { message: messageOf(error), stack, exitCode };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -6,11 +6,12 @@ import { after, before, describe, it } from 'node:test';
 import { type FastifyInstance, fastify } from 'fastify';
 import { WebSocket } from 'ws';
 import { Problem } from '#src/api/problem';
+import { answerRaw } from '#src/api/raw-answer';
 import { systemClock } from '#src/base/clock';
 import type { StreamMessage } from '#src/push/messages';
 import { CLIENTS_MAX } from '#src/push/push-hub';
 import { REQUESTS_BURST } from '#src/push/request-rate';
-import { attachStream, type Stream } from '#src/push/stream';
+import { openStream, type Stream } from '#src/push/stream';
 import { INSTRUMENTS } from '#tests/api/instruments';
 import { Board } from '#tests/push/board';
 
@@ -98,7 +99,7 @@ describe('stream', () => {
     app.setErrorHandler((error, _request, reply) => {
       void reply.code(error instanceof Problem ? error.status : 500).send(String(error));
     });
-    stream = attachStream(app, {
+    stream = openStream({
       instruments: INSTRUMENTS,
       sources: board.sources,
       bell,
@@ -110,13 +111,13 @@ describe('stream', () => {
           return () => clearInterval(timer);
         },
       },
-      admit: async (_request, socket) => {
-        if (!isAdmitted) socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n');
+      onFailure: (error) => failures.push(error),
+    });
+    stream.attach(app, {
+      upgrade: async (_request, socket) => {
+        if (!isAdmitted) answerRaw(socket, new Problem(403, 'Not here.'));
         return isAdmitted;
       },
-      refusePath: (socket) =>
-        void socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n'),
-      onFailure: (error) => failures.push(error),
     });
     await app.listen({ host: '127.0.0.1', port: 0 });
     const address = app.server.address();
