@@ -30,7 +30,8 @@ export function versionOf(name: string): number | undefined {
 
 /** The snapshot a manifest or a manifest list was written for; undefined for any other file. */
 export function snapshotOf(name: string): { list: boolean; snapshotId: string } | undefined {
-  const [, kind, snapshotId] = /^(snap|manifest)-(\d+)(?:-\d+)?\.avro$/.exec(name) ?? [];
+  const [, kind, snapshotId] =
+    /^(snap|manifest)-(\d+)(?:-\d+)?(?:-at-[0-9a-f]{8})?\.avro$/.exec(name) ?? [];
   return snapshotId === undefined ? undefined : { list: kind === 'snap', snapshotId };
 }
 

@@ -1,7 +1,7 @@
 /**
  * Publication: bringing the tables in line with the file catalog of the state store, which is the
- * truth. Tables are derived: one that is missing, was moved, or shows something else is made anew
- * from the files it should have.
+ * truth. Tables are derived: one that is missing, damaged or ahead of the state is made anew from the
+ * files it should have; one that was moved keeps its history.
  */
 import { EXIT, errorCode, UserError } from '#src/base/errors';
 import type { TableVersion } from '#src/iceberg/catalog';
@@ -16,6 +16,7 @@ import {
   expireTable,
   loadOwnTable,
   mergeManifests,
+  moveTable,
   tidyMetadata,
 } from '#src/iceberg/table-commit';
 import {
@@ -144,15 +145,15 @@ async function reconcile(
   stamp: EpochStamp,
   files: readonly StagedFile[],
 ): Promise<void> {
-  const found = await loadOwnTable(place);
-  // A table ahead of the state belongs to a state that is lost.
-  if (found !== undefined && lastEpoch(found.metadata) <= stamp.epoch) {
-    try {
+  try {
+    const found = (await loadOwnTable(place)) ?? (await moveTable(place));
+    // A table ahead of the state belongs to a state that is lost.
+    if (found !== undefined && lastEpoch(found.metadata) <= stamp.epoch) {
       await bringInLine(place, await evolveTable(place, found), stamp, files);
       return;
-    } catch (error) {
-      if (!(error instanceof DamagedTableError)) throw error;
     }
+  } catch (error) {
+    if (!(error instanceof DamagedTableError)) throw error;
   }
   const made = await createTable(place, Math.floor(stamp.committedUs / 1000));
   await bringInLine(place, made, stamp, files);

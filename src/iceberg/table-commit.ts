@@ -7,7 +7,9 @@
  */
 import { EXIT, UserError } from '#src/base/errors';
 import { type CatalogTable, loadTable, type TableVersion } from '#src/iceberg/catalog';
+import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import { metadataFolder, nameOf, snapshotOf } from '#src/iceberg/metadata-files';
+import { relocated } from '#src/iceberg/relocate';
 import { isSmall, type TableChange, writeSnapshot } from '#src/iceberg/snapshot-writer';
 import {
   currentSnapshot,
@@ -33,6 +35,23 @@ export async function loadOwnTable(place: TablePlace): Promise<TableVersion | un
   const table = await loadTable(catalog, warehouse, definition.name);
   const isOwn = table && isTableAt(table.metadata, definition, tableUri(place));
   return isOwn ? table : undefined;
+}
+
+/**
+ * A table of ours that is not where its metadata says, with its history as it is here: moved with its
+ * data directory, or into another warehouse. Undefined when there is none. Another catalog than the
+ * files themselves would have to be told.
+ */
+export async function moveTable(place: TablePlace): Promise<TableVersion | undefined> {
+  const { catalog, warehouse, definition } = place;
+  if (catalog !== FILE_CATALOG) return undefined;
+  const found = await loadTable(catalog, warehouse, definition.name);
+  const { location = '' } = found?.metadata ?? {};
+  const isOurs = location.endsWith(`/${definition.name}`) && location !== tableUri(place);
+  if (found === undefined || !isOurs || !isTableAt(found.metadata, definition, location)) {
+    return undefined;
+  }
+  return catalog.create(catalogTable(place), await relocated(place, found));
 }
 
 /** The table of a process that has made it at its start. */
@@ -184,6 +203,7 @@ export async function tidyMetadata(place: TablePlace, table: TableVersion): Prom
   const { metadata } = table;
   await catalog.tidy(catalogTable(place), table);
   const ids = new Set(metadata.snapshots.map((snapshot) => String(snapshot['snapshot-id'])));
+  const named = new Set(metadata.snapshots.map((snapshot) => snapshot['manifest-list']));
   const ends = [metadata.snapshots[0], currentSnapshot(metadata)].filter(
     (end) => end !== undefined,
   );
@@ -191,9 +211,10 @@ export async function tidyMetadata(place: TablePlace, table: TableVersion): Prom
   const manifests = new Set(lists.flat().map((row) => row.manifest_path));
   const isLeftover = (uri: string): boolean => {
     const made = snapshotOf(nameOf(uri));
-    if (made === undefined || ids.has(made.snapshotId)) return false;
+    if (made === undefined) return false;
+    if (made.list) return !named.has(uri);
     // A manifest of a snapshot that is kept may have been merged away since: that one needs it.
-    return made.list || !manifests.has(uri);
+    return !ids.has(made.snapshotId) && !manifests.has(uri);
   };
   const found = await warehouse.list(metadataFolder(definition.name));
   await deleteFiles(place, found.map(({ path }) => uriOf(warehouse, path)).filter(isLeftover));

@@ -64,7 +64,8 @@ function readUri({ warehouse }: ReadPlace, uri: string): Promise<Buffer> {
   return warehouse.get(path);
 }
 
-async function undamaged<T>(uri: string, read: () => Promise<T>): Promise<T> {
+/** Makes of whatever `read` finds wrong, or not there, a DamagedTableError. */
+export async function undamaged<T>(uri: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
