@@ -14,11 +14,12 @@ import { UPKEEP_STEPS } from '#src/maintenance/upkeep-steps';
 import { StateStore } from '#src/state/store';
 import { seeTable } from '#tests/iceberg/independent-reader';
 import { assertLakeInLine } from '#tests/iceberg/lake-check';
-import { Bullion, until } from '#tests/support/process/bullion-process';
+import { Bullion, type Exit, until } from '#tests/support/process/bullion-process';
 import { checkDirectory } from '#tests/support/process/directory-check';
 import { startWorld } from '#tests/support/process/simulated-world';
 
 const DAY_US = 86_400_000_000;
+const KILL_MS_MAX = 120_000;
 const [STAGED, COMMITTED, PUBLISHED, DELETED] = UPKEEP_STEPS;
 const POINTS = [
   STAGED,
@@ -34,13 +35,15 @@ test('kill -9 at every named step of a compaction', async (t) => {
   const stateDir = join(world.dataDir, 'state');
   const lake = join(world.dataDir, 'lake');
   const nowUs = systemClock().nowUs();
-  // Compaction is due at every start: a run that is cut short is not remembered.
+  // Compaction is due at every start: a run that is cut short is not remembered. One that comes before
+  // there is anything to do is, and the next comes a minute later.
   const store = await StateStore.open(stateDir, { createdUs: nowUs - DAY_US });
   await store.close();
   const env = {
     ...world.env,
     BULLION_EPOCHS_INTERVAL_MS: '500',
-    BULLION_MAINTENANCE_CHECK_INTERVAL_MS: '1500',
+    BULLION_MAINTENANCE_CHECK_INTERVAL_MS: '4000',
+    BULLION_MAINTENANCE_EVERY_MINUTES_COMPACTION: '1',
     BULLION_MAINTENANCE_COMPACTION_FILES_MAX: '2',
     BULLION_MAINTENANCE_EVERY_MINUTES_RETENTION: '0',
     BULLION_MAINTENANCE_EVERY_MINUTES_SNAPSHOTS: '0',
@@ -53,7 +56,11 @@ test('kill -9 at every named step of a compaction', async (t) => {
   };
   for (const point of POINTS) {
     const bullion = Bullion.start(t, { ...world, env: { ...env, BULLION_FAILPOINT: point } });
-    const { signal } = await bullion.exited;
+    let exit: Exit | undefined;
+    void bullion.exited.then((how) => {
+      exit = how;
+    });
+    const { signal } = await until(`death at ${point}`, () => exit, KILL_MS_MAX);
     assert.equal(signal, 'SIGKILL', `${point}: it ended by itself:\n${bullion.text}`);
     // Whoever reads now finds a whole table.
     const { files } = await seeTable(nodeDisk(), lake, GOLD_TRADES);
