@@ -11,7 +11,7 @@ import { MachineRoom } from './machine-room.js';
 import { MarketView } from './market-view.js';
 import { noticesOf, showNotices } from './notices.js';
 import { type Listing, Pickers } from './pickers.js';
-import { getJson, TokenNeeded, useToken } from './server.js';
+import { getJson, Refused, TokenNeeded, useToken } from './server.js';
 import { Spread } from './spread.js';
 import { startTheme } from './theme.js';
 
@@ -28,15 +28,19 @@ let connection: ConnectionState = { state: 'connecting', retryAtMs: 0 };
 let health: Health | undefined;
 let isGone = false;
 let needsToken = false;
+/** What the server refused last, while it does. */
+let refusal = '';
 let market: MarketView | undefined;
 
 function notice(): void {
   const incomplete = market?.chart.incompleteInView ?? 0;
-  showNotices(noticesOf({ connection, health, isGone, incomplete, needsToken }, Date.now()));
+  const facts = { connection, health, isGone, incomplete, needsToken, refusal };
+  showNotices(noticesOf(facts, Date.now()));
 }
 
 function onFailure(error: unknown): void {
   if (error instanceof TokenNeeded) needsToken = true;
+  else if (error instanceof Refused) refusal = error.message;
   else isGone = true;
   byId('token-form').hidden = !needsToken;
   notice();
@@ -86,7 +90,10 @@ async function start(): Promise<void> {
     view.tick();
     notice();
   });
-  repeat(LEDGERS_MS, showLedgers);
+  repeat(LEDGERS_MS, async () => {
+    await showLedgers();
+    refusal = '';
+  });
 }
 
 byId('token-form').addEventListener('submit', (event) => {

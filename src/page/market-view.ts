@@ -60,7 +60,7 @@ export class MarketView {
     }
     const { exchange, symbol, timeframe } = choice;
     say(byId('market-title'), `${listing.base_asset} / ${listing.quote_asset}`);
-    say(byId('market-where'), `${exchangeName(exchange)}, ${timeframe} candles, UTC`);
+    say(byId('market-where'), `${exchangeName(exchange)}, ${timeframe}, UTC`);
     document.title = `${symbol} \u00b7 Bullion`;
     const hear = (message: LiveMessage): void => this.#hear(message);
     this.#ends = [

@@ -90,7 +90,7 @@ test('the page lives, switches, and says what is wrong', {
       );
       await page.locator(`label[for="timeframe-${timeframe}"]`).click();
       await asked;
-      assert.match(await textOf(page, '#market-where'), new RegExp(`${timeframe} candles`));
+      assert.match(await textOf(page, '#market-where'), new RegExp(`, ${timeframe}, UTC`));
       await until(`a ${timeframe} candle`, async () =>
         /Trades\s*[1-9]/.test(await textOf(page, '#candle-facts')),
       );
@@ -106,7 +106,7 @@ test('the page lives, switches, and says what is wrong', {
     // The same without a mouse.
     await page.locator('#timeframe-1m').focus();
     await page.keyboard.press('ArrowRight');
-    assert.match(await textOf(page, '#market-where'), /5m candles/);
+    assert.match(await textOf(page, '#market-where'), /, 5m, UTC/);
   });
 
   await t.test('the machine room shows every stage and actor at work', async () => {
