@@ -2,18 +2,20 @@
  * The gateway on its thread: the HTTP server over the committed state and the live candles. It reads
  * shared memory and the state store only, so nothing a client does reaches the pipeline.
  */
+
 import { resolve } from 'node:path';
 import type { Remote } from 'comlink';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { mergedCandles } from '#src/api/candle-source';
 import { createGateway, listen } from '#src/api/gateway';
 import type { SystemStatus } from '#src/api/health';
-import { nodeDisk } from '#src/base/node-disk';
+import { every } from '#src/base/timers';
 import { LiveCandlesReader } from '#src/candles/live-candles';
 import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
 import { catalogReader } from '#src/iceberg/catalog-reader';
 import type { GatewayControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
+import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { GatewaySpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
@@ -23,9 +25,13 @@ const HEARTBEAT_MS = 250;
 export async function start(
   spec: GatewaySpec,
   line: Remote<SupervisorLine>,
+  machine: Machine,
 ): Promise<StartedActor<GatewayControl>> {
   const { config, instruments, paths } = spec;
-  const store = await StateStore.open(paths.state, { readOnly: true });
+  const store = await StateStore.open(paths.state, {
+    readOnly: true,
+    databases: machine.databases,
+  });
   const live = new LiveCandlesReader(spec.live);
   const into = new Int32Array(config.candles.live_depth * CANDLE_WORDS);
   const counters = new ActorCounters('gateway', spec.board, spec.boardRow);
@@ -47,7 +53,7 @@ export async function start(
       },
     }),
     status: { status: () => status },
-    iceberg: catalogReader(nodeDisk(), resolve(paths.lake)),
+    iceberg: catalogReader(machine.disk, resolve(paths.lake)),
     onFailure: (error) => {
       const stack = error instanceof Error ? error.stack : String(error);
       void line.log('error', 'a request failed', { stack });
@@ -57,10 +63,10 @@ export async function start(
     requests++;
   });
   const port = await listen(server, config.http.host, config.http.port);
-  const heartbeat = setInterval(() => {
+  const heartbeat = every(machine.timers, HEARTBEAT_MS, () => {
     counters.beat();
     counters.set('requests', requests);
-  }, HEARTBEAT_MS);
+  });
   let end: () => void = () => {};
   const run = new Promise<void>((resolve) => {
     end = resolve;
@@ -77,7 +83,7 @@ export async function start(
       },
     },
     run: run.finally(async () => {
-      clearInterval(heartbeat);
+      heartbeat.cancel();
       await store.close();
     }),
   };

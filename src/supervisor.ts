@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
+import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { coresAllowed } from '#src/runtime/affinity';
@@ -17,6 +18,7 @@ import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout, printLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
+import { threadWorkers } from '#src/supervision/workers';
 
 /** An orderly end that takes longer is cut short: everything durable stays so. */
 const STOP_MS_MAX = 9_500;
@@ -67,9 +69,8 @@ async function main(): Promise<void> {
     layout,
     clock,
     runName: `r${clock.nowUs().toString(36)}`,
-    entry: new URL('./actors/thread.js', import.meta.url),
-    lakeWorker: new URL('./actors/lake-worker.js', import.meta.url),
-    maintenanceWorker: new URL('./actors/maintenance-worker.js', import.meta.url),
+    timers: systemTimers,
+    workers: threadWorkers(new URL('./actors/', import.meta.url)),
     log,
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);

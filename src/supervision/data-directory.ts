@@ -16,6 +16,7 @@ import type { Instrument } from '#schemas/instrument';
 import type { Clock } from '#src/base/clock';
 import { type Disk, makeDirectoryDurably } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
+import type { Databases } from '#src/base/key-value';
 import { nodeDisk } from '#src/base/node-disk';
 import { Turns } from '#src/base/turns';
 import type { Config } from '#src/config/schema';
@@ -31,6 +32,7 @@ import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
 import type { RegisteredInstrument } from '#src/state/instrument-registry';
+import { lmdbDatabases } from '#src/state/open-environment';
 import { deleteRemoved, recoverLake } from '#src/state/recovery';
 import { type DerivationRules, rulesOf } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
@@ -76,23 +78,41 @@ export interface OpenOptions {
   readonly bronze?: string;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
   readonly purpose: string;
+  /** The machine's, unless said otherwise. */
+  readonly ground?: Ground;
   /** Told of every step of a table commit: for tests that crash there. */
   readonly step?: StepHook;
 }
 
+/** What a data directory stands on. */
+export interface Ground {
+  readonly disk: Disk;
+  readonly databases: Databases;
+  readonly acquire: (
+    dir: string,
+    owner: { readonly clock: Clock; readonly purpose: string },
+  ) => Promise<{ release(): Promise<void> }>;
+}
+
+const machineGround = (): Ground => ({
+  disk: nodeDisk(),
+  databases: lmdbDatabases,
+  acquire: acquireDataDirectory,
+});
+
 export async function openDataDirectory(options: OpenOptions): Promise<DataDirectory> {
   const { config, clock, purpose } = options;
   const dir = config.data_dir;
-  const lock = await acquireDataDirectory(dir, { clock, purpose });
+  const { disk, databases, acquire } = options.ground ?? machineGround();
+  const lock = await acquire(dir, { clock, purpose });
   try {
-    const disk = nodeDisk();
     const paths = { ...dataPaths(dir), ...(options.bronze && { bronze: options.bronze }) };
     makeDirectoryDurably(disk, paths.lake);
     makeDirectoryDurably(disk, paths.bronze);
     for (const exchange of EXCHANGES) {
       makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
     }
-    const store = await StateStore.open(paths.state, { createdUs: clock.nowUs() });
+    const store = await StateStore.open(paths.state, { createdUs: clock.nowUs(), databases });
     try {
       const stored = store.identity.binanceStream ?? config.exchanges.binance.channel;
       const asked = options.binanceStream;

@@ -12,6 +12,7 @@ import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
 import { EXIT, type ExitCode, UserError } from '#src/base/errors';
+import { every, pause, type Timer, type Timers } from '#src/base/timers';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
@@ -19,7 +20,7 @@ import type { GatewayControl, IngestControl, Stoppable } from '#src/runtime/cont
 import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
-import { ActorThread } from '#src/supervision/actor-thread';
+import type { ActorThread } from '#src/supervision/actor-thread';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
 import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
@@ -40,6 +41,7 @@ import {
   epochStatus,
   exchangeStatus,
 } from '#src/supervision/status';
+import type { Workers } from '#src/supervision/workers';
 
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
@@ -54,9 +56,8 @@ export interface SupervisorOptions {
   readonly layout: Layout;
   readonly clock: Clock;
   readonly runName: string;
-  readonly entry: URL;
-  readonly lakeWorker: URL;
-  readonly maintenanceWorker: URL;
+  readonly timers: Timers;
+  readonly workers: Workers;
   readonly log: Log;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
@@ -82,7 +83,7 @@ export class SupervisorTree {
   #recentGroupRestarts: readonly number[] = [];
   #epochDueMs = 0;
   #rowsAtEpoch = 0;
-  #ticker: NodeJS.Timeout | undefined;
+  #ticker: Timer | undefined;
   #reporting = false;
   #starting: Promise<unknown> = Promise.resolve();
   /** The restart of the processing group under way. */
@@ -105,7 +106,7 @@ export class SupervisorTree {
     this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
     this.#maintenance = new ScheduledMaintenance({
       ...options,
-      worker: options.maintenanceWorker,
+      jobThread: options.workers.maintenance,
       isInFlight: (path) => path.includes(`/${options.runName}-`),
     });
     const giveUp = (failure: Failure): void => this.#giveUp(failure);
@@ -140,7 +141,7 @@ export class SupervisorTree {
     await this.#gateway.start();
     if (this.#stopping) return undefined;
     this.#scheduleEpoch();
-    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    this.#ticker = every(this.#options.timers, TICK_MS, () => this.#tick());
     const port = await (this.#gateway.thread as ActorThread<GatewayControl>).control.port();
     return { port };
   }
@@ -153,7 +154,7 @@ export class SupervisorTree {
   /** Ends everything in order, with a last epoch over all that was received. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    clearInterval(this.#ticker);
+    this.#ticker?.cancel();
     await this.#maintenance.halt();
     const { config, clock, log } = this.#options;
     const timeoutMs = config.supervision.stop_timeout_ms / 4;
@@ -178,10 +179,15 @@ export class SupervisorTree {
   }
 
   async status(): Promise<SystemStatus> {
-    const { data, clock, exchanges } = this.#options;
-    const progress = await answered(this.#group?.progress());
+    const { data, clock, exchanges, timers } = this.#options;
+    const progress = await answered(timers, this.#group?.progress());
     const ingest = await Promise.all(
-      this.#ingest.map(({ thread }) => answered(thread?.answer((control) => control.status()))),
+      this.#ingest.map(({ thread }) =>
+        answered(
+          timers,
+          thread?.answer((control) => control.status()),
+        ),
+      ),
     );
     const nowUs = clock.nowUs();
     return {
@@ -218,7 +224,7 @@ export class SupervisorTree {
   }
 
   #startGroup(): ProcessingGroup {
-    const { config, data, layout, clock, runName, entry, lakeWorker, log } = this.#options;
+    const { config, data, layout, clock, runName, workers, log } = this.#options;
     const group = new ProcessingGroup({
       config,
       paths: data.paths,
@@ -233,8 +239,7 @@ export class SupervisorTree {
       board: this.#board.memory,
       boardRow: this.#board.row,
       layout,
-      entry,
-      lakeWorker,
+      workers,
       log,
       epochSteps: {
         syncBronze: (progress) => syncBronze(data, this.#heads, progress),
@@ -302,7 +307,10 @@ export class SupervisorTree {
     try {
       const status = await this.status();
       const gateway = this.#gateway.thread;
-      await answered(gateway?.answer((control) => control.status(status)));
+      await answered(
+        this.#options.timers,
+        gateway?.answer((control) => control.status(status)),
+      );
     } finally {
       this.#reporting = false;
     }
@@ -348,7 +356,7 @@ export class SupervisorTree {
 
   async #lastEpoch(group: ProcessingGroup, drainUntilMs: number): Promise<void> {
     await this.#drain(group, drainUntilMs);
-    while (group.epochs.running) await pause(10);
+    while (group.epochs.running) await pause(this.#options.timers, 10);
     await group.epochs.run();
   }
 
@@ -361,7 +369,7 @@ export class SupervisorTree {
       const { positions } = await group.progress();
       const judged = (exchange: Exchange): number => positions.get(exchange)?.nextSequence ?? 0;
       if (ends.every(([exchange, end]) => judged(exchange) >= end)) return;
-      await pause(10);
+      await pause(this.#options.timers, 10);
     }
   }
 
@@ -395,8 +403,8 @@ export class SupervisorTree {
   }
 
   #thread<C extends Stoppable>(spec: IngestSpec | GatewaySpec): ActorThread<C> {
-    const { entry, log } = this.#options;
-    return new ActorThread<C>(entry, spec, {
+    const { workers, log } = this.#options;
+    return workers.actor<C>(spec, {
       lake: () => Promise.reject(new Error(`${spec.id} writes no tables`)),
       report: () => {},
       log,
@@ -425,16 +433,12 @@ function messageOf(error: unknown): string {
 }
 
 /** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
-async function answered<T>(call: Promise<T> | undefined): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
+async function answered<T>(timers: Timers, call: Promise<T> | undefined): Promise<T | undefined> {
+  let timer: Timer | undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ANSWER_MS_MAX);
+    timer = timers.after(ANSWER_MS_MAX, () => resolve(undefined));
   });
   return Promise.race([call, late])
     .catch(() => undefined)
-    .finally(() => clearTimeout(timer));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+    .finally(() => timer?.cancel());
 }
