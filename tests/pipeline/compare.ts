@@ -12,9 +12,7 @@ import type { Journal } from '#src/simulator/journal';
 import {
   candleLines,
   deadLetterLines,
-  gapLines,
   type Held,
-  recordLines,
   tradeLines,
 } from '#tests/pipeline/held-lines';
 import { decimalText, type OracleCandle, oracleCandles } from '#tests/support/oracle/candles';
@@ -26,6 +24,7 @@ import {
   tradeLine,
 } from '#tests/support/oracle/lines';
 import type { Oracle } from '#tests/support/oracle/oracle';
+import { gapLines, recordLines } from '#tests/support/held-state';
 
 /** Rows compared, by what they are. */
 export type Compared = Readonly<Record<string, number>>;
