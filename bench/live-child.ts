@@ -5,6 +5,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
 import { systemTimers } from '#src/base/timers';
@@ -95,6 +96,7 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     timers: systemTimers,
     workers: threadWorkers(new URL('../actors/', import.meta.url)),
     log: openLog('error'),
+    access: THIS_MACHINE_ONLY,
     giveUp: (_, reason) => {
       throw new Error(reason);
     },

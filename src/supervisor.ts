@@ -13,6 +13,7 @@ import { EXIT, UserError } from '#src/base/errors';
 import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
+import { loadTokens, requireToken, TOKEN_VARIABLES } from '#src/config/tokens';
 import { coresAllowed } from '#src/runtime/affinity';
 import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout, printLayout } from '#src/supervision/layout';
@@ -37,6 +38,11 @@ async function main(): Promise<void> {
     cwd,
     ...(args.config !== undefined && { configPath: args.config }),
   });
+  const { allow_remote, token_file, hosts, origins } = config.http;
+  const tokens = loadTokens({ env: process.env, cwd, file: token_file });
+  requireToken(allow_remote, tokens);
+  // No thread, child process or crash report gets to see one.
+  for (const variable of Object.values(TOKEN_VARIABLES)) delete process.env[variable];
   const instruments = loadInstruments({ cwd });
   const clock = systemClock();
   const exchanges = EXCHANGES.filter((exchange) => config.exchanges[exchangeKey(exchange)].enabled);
@@ -72,6 +78,7 @@ async function main(): Promise<void> {
     timers: systemTimers,
     workers: threadWorkers(new URL('./actors/', import.meta.url)),
     log,
+    access: { tokens, hosts, origins },
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);
       process.exit(exitCode); // durable state is complete at every instant; nothing to tidy up

@@ -71,8 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sql: ['base', 'output'],
   import: ['base', 'log'],
   feed: ['base', 'log', 'exchanges', 'config'],
-  // feed: the ports of a thread's machine name its sockets.
-  runtime: ['base', 'ring', 'columns', 'lake', 'config', 'api', 'feed'],
+  runtime: ['base', 'ring', 'columns', 'lake', 'config', 'feed', 'api'],
   state: ['base', 'candles', 'lake', 'runtime'],
   maintenance: [
     'base',

@@ -5,6 +5,7 @@
  */
 import type { Exchange, ExchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
+import type { AccessRules } from '#src/api/access';
 import type { Config } from '#src/config/schema';
 import type { GroupMemory } from '#src/runtime/group-memory';
 
@@ -66,6 +67,7 @@ export interface IngestSpec extends Common {
 
 export interface GatewaySpec extends Common {
   readonly role: 'gateway';
+  readonly access: AccessRules;
   readonly live: SharedArrayBuffer;
 }
 

@@ -21,7 +21,7 @@ import { nodeDisk } from '#src/base/node-disk';
 import { Turns } from '#src/base/turns';
 import type { Config } from '#src/config/schema';
 import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
-import { publishChange, reconcileTables, shownEpochs } from '#src/iceberg/publication';
+import { icebergTables, type Tables } from '#src/iceberg/publication';
 import type { Lake } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
 import { LogHead } from '#src/log/log-head';
@@ -45,6 +45,8 @@ export interface DataDirectory {
   readonly disk: Disk;
   /** Where the tables are. */
   readonly tables: Lake;
+  /** Brings them in line with the state. */
+  readonly publication: Tables;
   /** Commits to the tables and deletions of their files, one after the other. */
   readonly turns: Turns;
   /** Every instrument the directory has ever had, by code. */
@@ -92,18 +94,20 @@ export interface Ground {
     dir: string,
     owner: { readonly clock: Clock; readonly purpose: string },
   ) => Promise<{ release(): Promise<void> }>;
+  readonly publication: (tables: Lake) => Tables;
 }
 
 const machineGround = (): Ground => ({
   disk: nodeDisk(),
   databases: lmdbDatabases,
   acquire: acquireDataDirectory,
+  publication: icebergTables,
 });
 
 export async function openDataDirectory(options: OpenOptions): Promise<DataDirectory> {
   const { config, clock, purpose } = options;
   const dir = config.data_dir;
-  const { disk, databases, acquire } = options.ground ?? machineGround();
+  const { disk, databases, acquire, publication: tablesOver } = options.ground ?? machineGround();
   const lock = await acquire(dir, { clock, purpose });
   try {
     const paths = { ...dataPaths(dir), ...(options.bronze && { bronze: options.bronze }) };
@@ -129,6 +133,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         step: options.step ?? NO_STEPS,
         retention: snapshotRetention(config.maintenance),
       };
+      const publication = tablesOver(tables);
       const turns = new Turns();
       const data: DataDirectory = {
         dir,
@@ -136,6 +141,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         store,
         disk,
         tables,
+        publication,
         turns,
         instruments,
         binanceStream,
@@ -147,9 +153,8 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
               store,
               lakeDir: paths.lake,
               tables: {
-                reconcile: (record) =>
-                  reconcileTables(tables, record, (table) => store.files(table)),
-                shownEpochs: () => shownEpochs(tables),
+                reconcile: (record) => publication.reconcile(record, (table) => store.files(table)),
+                shownEpochs: () => publication.shownEpochs(),
               },
             }),
           ),
@@ -211,7 +216,7 @@ export async function syncBronze(
  * visible one, and deletes the replaced files that no snapshot shows any more. Repeatable.
  */
 export function publishEpoch(
-  { store, disk, paths, tables, turns }: DataDirectory,
+  { store, disk, paths, publication, turns }: DataDirectory,
   epoch: number,
   added: readonly StagedFile[],
   upkeep?: UpkeepChange,
@@ -220,7 +225,7 @@ export function publishEpoch(
     const { committedUs } = store.epoch();
     const left = new Set([...(upkeep?.retired ?? []), ...(upkeep?.expired ?? [])]);
     const removed = store.removedFiles().filter(({ removedEpoch }) => removedEpoch === epoch);
-    await publishChange(tables, {
+    await publication.publish({
       epoch,
       committedUs,
       added,
@@ -231,6 +236,6 @@ export function publishEpoch(
       },
     });
     await store.markPublished(epoch);
-    await deleteRemoved({ disk, store, lakeDir: paths.lake }, shownEpochs(tables));
+    await deleteRemoved({ disk, store, lakeDir: paths.lake }, publication.shownEpochs());
   });
 }

@@ -9,9 +9,10 @@
  * process with one reason and its exit code.
  */
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
+import type { AccessRules } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
-import { EXIT, type ExitCode, UserError } from '#src/base/errors';
+import { EXIT, type ExitCode } from '#src/base/errors';
 import { every, pause, type Timer, type Timers } from '#src/base/timers';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
@@ -21,12 +22,15 @@ import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
 import type { ActorThread } from '#src/supervision/actor-thread';
+import { answered } from '#src/supervision/answered';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
 import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
 import { commitSteps } from '#src/supervision/epoch-commit';
+import { failureOf, messageOf } from '#src/supervision/failure';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
+import { ledgerGaps } from '#src/supervision/ledger-gaps';
 import {
   groupShape,
   type Log,
@@ -46,8 +50,6 @@ import type { Workers } from '#src/supervision/workers';
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
 const DRAIN_MS_MAX = 4_000;
-/** An actor that does not answer within this time is left out of the status. */
-const ANSWER_MS_MAX = 1_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -59,6 +61,7 @@ export interface SupervisorOptions {
   readonly timers: Timers;
   readonly workers: Workers;
   readonly log: Log;
+  readonly access: AccessRules;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
 }
@@ -119,10 +122,16 @@ export class SupervisorTree {
         start: () => this.#thread(this.#ingestSpec(id, exchange)),
       });
     });
+    const gatewaySpec: GatewaySpec = {
+      ...this.#common('gateway'),
+      role: 'gateway',
+      live: this.#live,
+      access: options.access,
+    };
     this.#gateway = new Child<GatewayControl>({
       ...child,
       id: 'gateway',
-      start: () => this.#thread({ ...this.#common('gateway'), role: 'gateway', live: this.#live }),
+      start: () => this.#thread(gatewaySpec),
     });
   }
 
@@ -339,9 +348,25 @@ export class SupervisorTree {
     this.#rowsAtEpoch = rows;
     this.#scheduleEpoch();
     group.epochs.run().then(
-      (epoch) => log('info', 'epoch committed', { epoch }),
+      (epoch) => {
+        log('info', 'epoch committed', { epoch });
+        this.#passOnGaps();
+      },
       (error: unknown) => this.#epochFailed(group, error),
     );
+  }
+
+  /** The logs of earlier lives have been judged up to here: what they miss can be fetched now. */
+  #passOnGaps(): void {
+    const { data, exchanges } = this.#options;
+    this.#ingest.forEach((child, i) => {
+      const gaps = ledgerGaps(data.store, data.instruments, exchanges[i] as Exchange);
+      // An actor that does not answer is told after the next epoch.
+      void answered(
+        this.#options.timers,
+        child.thread?.answer((control) => control.fillGaps(gaps)),
+      );
+    });
   }
 
   #epochFailed(group: ProcessingGroup, error: unknown): void {
@@ -420,25 +445,4 @@ export class SupervisorTree {
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
-}
-
-function failureOf(error: unknown): Failure {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const exitCode = error instanceof UserError ? error.exitCode : undefined;
-  return { message: messageOf(error), stack, exitCode };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
-async function answered<T>(timers: Timers, call: Promise<T> | undefined): Promise<T | undefined> {
-  let timer: Timer | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = timers.after(ANSWER_MS_MAX, () => resolve(undefined));
-  });
-  return Promise.race([call, late])
-    .catch(() => undefined)
-    .finally(() => timer?.cancel());
 }

@@ -54,9 +54,9 @@ export class BronzeMirror {
     }
   }
 
-  /** Lets go of what is gone, takes up what is new. Answers the first sequence that is gone, if any. */
-  look(disk: SimDisk): number | undefined {
-    const whole = this.#blocks.findIndex((block) => !isThere(disk, block));
+  /** Lets go of what is gone (only a crash takes anything away), takes up what is new. Answers the first sequence that is gone, if any. */
+  look(disk: SimDisk, afterCrash: boolean): number | undefined {
+    const whole = afterCrash ? this.#blocks.findIndex((block) => !isThere(disk, block)) : -1;
     if (whole >= 0) {
       this.frames.length = (this.#blocks[whole] as Block).framesBefore;
       this.#blocks = this.#blocks.slice(0, whole);

@@ -9,12 +9,14 @@ import { exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
+import { TABLES } from '#src/iceberg/table-definition';
 import { type DataFile as RowsFile, readDeadLetters, readTrades } from '#src/lake/table-reader';
 import type { EpochRecord } from '#src/state/epoch-record';
 import type { DataFile } from '#src/state/file-catalog';
 import type { StateStore } from '#src/state/store';
 import type { SimDisk, SimFile } from '#tests/sim/disk';
 import { TIMEFRAME_TABLES } from '#tests/sim/lake';
+import type { SimTables } from '#tests/sim/tables';
 import type { Truth } from '#tests/sim/truth';
 import { hold, sameRows, Violation } from '#tests/sim/violation';
 import { gapLines, recordLines } from '#tests/support/held-state';
@@ -102,10 +104,8 @@ export function checkNewRows(scene: Scene, files: readonly DataFile[]): void {
 }
 
 /** I1 to I4, I8: everything the last epoch holds is what the oracle makes of the covered frames. */
-export function checkEverything(scene: Scene): void {
+export function checkEverything(scene: Scene, files: readonly DataFile[]): void {
   const { store, truths, instruments } = scene;
-  const files = [...store.allFiles()];
-  checkFilesDurable(scene, files);
   const record = store.epoch();
   const gold: string[] = [];
   const dead: string[] = [];
@@ -201,6 +201,26 @@ export function checkLakeTidy({ disk, store, lakeDir }: Scene, at: string): void
     const inside = path.slice(lakeDir.length + 1);
     if (!inside.includes('/data/')) continue;
     hold('I11', named.has(inside), () => `${at}: ${inside} is named by no epoch`);
+  }
+}
+
+/** I11: every table shows the live files of the last epoch, and every shown file is on the disk. */
+export function checkShown(
+  { disk, lakeDir }: Scene,
+  tables: SimTables,
+  files: Iterable<DataFile>,
+): void {
+  const live = new Map<string, string[]>();
+  for (const { table, path } of files) {
+    const paths = live.get(table) ?? [];
+    paths.push(path);
+    live.set(table, paths);
+  }
+  for (const table of TABLES.keys()) {
+    sameRows('I11', `files ${table} shows`, [...tables.shown(table)], live.get(table) ?? []);
+  }
+  for (const path of tables.everShown()) {
+    hold('I11', disk.files.has(`${lakeDir}/${path}`), () => `${path} is shown and not on the disk`);
   }
 }
 

@@ -39,6 +39,16 @@ export class SimStore {
     return this.keys;
   }
 
+  /** The rest of every key that begins with `prefix`. */
+  keysFrom(prefix: string): string[] {
+    const keys = this.sortedKeys();
+    const found: string[] = [];
+    for (let at = lowerBound(keys, prefix); keys[at]?.startsWith(prefix); at++) {
+      found.push((keys[at] as string).slice(prefix.length));
+    }
+    return found;
+  }
+
   flush(upToCommit: number): void {
     this.unflushed = this.unflushed.slice(this.unflushed.length - (this.commits - upToCommit));
     this.flushes++;

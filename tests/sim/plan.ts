@@ -74,6 +74,8 @@ export interface Shape {
   readonly maintenance: boolean;
   readonly backfill: boolean;
   readonly parquet: boolean;
+  /** Whether tables are Iceberg's, or a list of snapshots. */
+  readonly iceberg: boolean;
 }
 
 export interface Plan {
@@ -230,8 +232,8 @@ function drawShape(random: Random): Shape {
     lakeThreads: random.between(1, 2),
     batchRows: random.pick([2, 7, 16, 64]),
     slots: random.pick([4, 5, 8, 16]),
-    chunkRows: random.pick([16, 50, 400]),
-    segmentBytes: random.pick([2_000, 6_000, 20_000, 200_000]),
+    chunkRows: random.pick([32, 100, 400]),
+    segmentBytes: random.pick([3_000, 8_000, 20_000, 200_000]),
     syncIntervalMs: random.pick([20, 100, 700]),
     epochMs: random.pick([1_000, 3_000, 6_000, 12_000]),
     epochRows: random.pick([40, 300, 1_000_000]),
@@ -241,6 +243,7 @@ function drawShape(random: Random): Shape {
     maintenance: random.chance(0.2),
     backfill: random.chance(0.85),
     parquet: random.chance(0.02),
+    iceberg: random.chance(0.06),
   };
 }
 

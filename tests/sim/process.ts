@@ -4,10 +4,12 @@
  */
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
+import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { Clock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
 import type { Timers } from '#src/base/timers';
 import type { Config } from '#src/config/schema';
+import { icebergTables } from '#src/iceberg/publication';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout } from '#src/supervision/layout';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
@@ -15,6 +17,7 @@ import { labelOf } from '#tests/sim/digest';
 import { type DiskEvents, DiskHandle, type SimDisk } from '#tests/sim/disk';
 import { type SimStores, type StoreEvents, StoreHands } from '#tests/sim/key-value';
 import type { Owner, Scheduler } from '#tests/sim/scheduler';
+import type { SimTables } from '#tests/sim/tables';
 import { type Surroundings, simWorkers } from '#tests/sim/threads';
 
 /** As in src/supervisor.ts: an orderly end that takes longer is cut short. */
@@ -40,6 +43,8 @@ export interface ProcessOptions {
   /** How long an fsync off the thread takes at most, us. */
   readonly syncUsMax: number;
   readonly lock: ProcessLock;
+  /** The tables over the data files: Iceberg, or a simple list. */
+  readonly tables: SimTables | undefined;
   readonly log: (process: SimProcess, level: string, message: string, fields: object) => void;
   /** The process has ended by itself, or dies at this very operation. */
   readonly onEnd: (process: SimProcess, ending: Ending) => void;
@@ -152,6 +157,8 @@ export class SimProcess implements Owner {
           lock.holder = this;
           return { release: async () => {} };
         },
+        publication: (lake) =>
+          this.#options.tables?.over(() => this.#aMoment()) ?? icebergTables(lake),
       },
     });
     this.tree = new SupervisorTree({
@@ -173,11 +180,21 @@ export class SimProcess implements Owner {
       log: (level, message, fields = {}) => {
         if (!this.gone) log(this, level, message, fields);
       },
+      access: THIS_MACHINE_ONLY,
       giveUp: (code, reason) => this.end({ code, reason }),
     });
     if ((await this.tree.start()) === undefined) return;
     this.up = true;
     onUp(this);
+  }
+
+  /** Time for something else to happen in between; for ever, when that is the end. */
+  #aMoment(): Promise<void> {
+    const { scheduler, around } = this.#options;
+    const delayUs = 1 + around.below(2_000);
+    return new Promise((resolve) => {
+      scheduler.after(delayUs, this, labelOf('commit'), () => resolve());
+    });
   }
 
   async #stop(): Promise<void> {

@@ -15,6 +15,8 @@ import { LogHead } from '#src/log/log-head';
 import type { Stoppable } from '#src/runtime/control';
 import { simulatedInstrument } from '#src/simulator/instrument';
 import type { EpochRecord } from '#src/state/epoch-record';
+import type { DataFile } from '#src/state/file-catalog';
+import { AREA } from '#src/state/keys';
 import { StateStore } from '#src/state/store';
 import { gapsOf } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
@@ -24,15 +26,17 @@ import {
   checkFilesDurable,
   checkLakeTidy,
   checkNewRows,
+  checkShown,
   type Scene,
 } from '#tests/sim/checks';
 import { labelOf } from '#tests/sim/digest';
 import { type CrashStyle, type DiskFault, type Operation, SimDisk } from '#tests/sim/disk';
 import { CALM_NETWORK, SimExchange } from '#tests/sim/exchanges';
-import { SimStores, StoreHands } from '#tests/sim/key-value';
+import { type SimStore, SimStores, StoreHands } from '#tests/sim/key-value';
 import type { Plan, ProcessFaults, Shape } from '#tests/sim/plan';
 import { type Ending, ProcessLock, SimProcess } from '#tests/sim/process';
 import { type Owner, Scheduler } from '#tests/sim/scheduler';
+import { SimTables } from '#tests/sim/tables';
 import type { SimThread, Surroundings } from '#tests/sim/threads';
 import { Truth } from '#tests/sim/truth';
 import { hold, Violation } from '#tests/sim/violation';
@@ -49,6 +53,7 @@ const HEAL_STEPS_MAX = 60_000;
 /** When nothing goes wrong the lake keeps up. */
 const CALM_JOB_US_MAX = 20_000;
 const LOG_LINES_KEPT = 400;
+const FILE_AREA = String.fromCharCode(AREA.file);
 
 const ALL_INSTRUMENTS = loadInstruments();
 const BASE_CONFIG = loadConfig({ env: {}, cwd: '/' });
@@ -84,6 +89,7 @@ export class World {
   readonly instruments: readonly Omit<Instrument, 'code'>[];
   disk = new SimDisk();
   readonly stores = new SimStores();
+  readonly tables: SimTables | undefined;
   readonly exchanges: readonly Exchange[];
   readonly venues = new Map<Exchange, SimExchange>();
   readonly truths: readonly Truth[];
@@ -101,7 +107,8 @@ export class World {
   #wallOffsetUs = 0;
   #flushesSeen = 0;
   #record: EpochRecord | undefined;
-  #paths = new Set<string>();
+  /** Live files, as the last epoch left them. */
+  readonly #files = new Map<string, DataFile>();
   #epochsChecked = 0;
   /** Disk operations until the process dies at one; -1: it does not. */
   #diesIn = -1;
@@ -121,6 +128,7 @@ export class World {
       crash: seed.fork(4),
       around: seed.fork(5),
     };
+    this.tables = plan.shape.iceberg ? undefined : new SimTables(plan.shape.snapshotsKept);
     this.scheduler = new Scheduler(seed.fork(6), plan.pace);
     this.scheduler.onStep = () => this.#afterStep();
     this.#owner = { id: 'world', gone: false, failed: (error) => this.#fail(error) };
@@ -221,6 +229,7 @@ export class World {
       around: this.#around(),
       syncUsMax: plan.diskSyncUsMax,
       lock: this.#lock,
+      tables: this.tables,
       log: (process, level, message, fields) => this.#log(process, level, message, fields),
       onEnd: (process, ending) => this.#ended(process, ending),
       onUp: (process) => this.#up(process),
@@ -305,6 +314,7 @@ export class World {
     if (powerLoss) this.#count('power loss');
     this.disk = this.disk.crash(style, this.#random.crash);
     this.stores.crash(style, this.#random.crash);
+    this.#checked(() => this.#followBronze(true));
     if (powerLoss) for (const [exchange, acked] of this.#acked) this.#written.set(exchange, acked);
     this.#threads.clear();
     this.#process = undefined;
@@ -543,12 +553,12 @@ export class World {
     }
   }
 
-  #followBronze(): void {
+  #followBronze(afterCrash = false): void {
     const { plan } = this;
     const mayRefuse = Object.values(plan.disk).some((rate) => rate > 0);
     for (const truth of this.truths) {
       const { exchange, mirror } = truth;
-      const gone = mirror.look(this.disk);
+      const gone = mirror.look(this.disk, afterCrash);
       const acked = this.#acked.get(exchange) ?? 0;
       hold('I14', gone === undefined || gone >= acked, () => {
         return `${exchange}: frames below ${acked} were acknowledged, those from ${gone} are gone`;
@@ -561,26 +571,46 @@ export class World {
 
   #checkCommit(): void {
     const scene = this.#scene();
-    const now = scene.store.epoch();
+    const { store } = scene;
+    const now = store.epoch();
     const before = this.#record ?? { ...now, epoch: 0, publishedEpoch: 0, progress: [] };
     this.#followBronze();
     checkEpoch(scene, before, now);
     this.#record = now;
-    if (now.epoch === before.epoch) return;
+    if (now.epoch === before.epoch) {
+      if (now.publishedEpoch > before.publishedEpoch && this.tables !== undefined) {
+        checkShown(scene, this.tables, this.#files.values());
+      }
+      return;
+    }
     this.tally.epochs++;
     for (const truth of this.truths) {
       const progress = now.progress.find(({ exchange }) => exchange === truth.exchange);
       truth.cover(progress?.nextSequence ?? 0);
     }
-    const files = [...scene.store.allFiles()];
-    const added = files.filter(({ path }) => !this.#paths.has(path));
-    this.#paths = new Set(files.map(({ path }) => path));
+    const added = this.#takeUpFiles(store);
     checkFilesDurable(scene, added);
     checkNewRows(
       scene,
       added.filter(({ path }) => !isUpkeep(path)),
     );
-    if (++this.#epochsChecked % this.plan.fullCheckEvery === 0) checkEverything(scene);
+    if (++this.#epochsChecked % this.plan.fullCheckEvery === 0)
+      checkEverything(scene, [...this.#files.values()]);
+  }
+
+  /** Brings the list of live files up to the store's; answers the new ones. Old ones are not read again. */
+  #takeUpFiles(store: StateStore): DataFile[] {
+    const state = this.stores.get(STATE_DIR) as SimStore;
+    const paths = new Set(state.keysFrom(FILE_AREA));
+    for (const path of this.#files.keys()) if (!paths.has(path)) this.#files.delete(path);
+    const added: DataFile[] = [];
+    for (const path of paths) {
+      if (this.#files.has(path)) continue;
+      const file = store.liveFile(path) as DataFile;
+      this.#files.set(path, file);
+      added.push(file);
+    }
+    return added;
   }
 
   // The end of the trouble.
@@ -686,7 +716,7 @@ export class World {
         return `${exchange}: the last epoch covers ${progress?.nextSequence}, bronze ends at ${mirror.nextSequence}`;
       });
     }
-    checkEverything(scene);
+    checkEverything(scene, [...scene.store.allFiles()]);
     checkLakeTidy(scene, 'at the end');
     this.#checkSource();
   }
@@ -708,14 +738,10 @@ export class World {
           BigInt(tape.quantity.get(row)) * 10n ** BigInt(8 - tape.instrument.quantityDecimals) ===
             trade.quantity &&
           tape.time.get(row) === trade.timeUs;
-        hold(
-          'I1',
-          isTrue,
-          () => {
-            const truth = tape && [tape.rows, tape.time.get(row), tape.price.get(row)];
-            return `${exchange} ${trade.instrument.symbol} ${trade.id} never happened so: ${[trade.timeUs, trade.price, trade.quantity, row]}, but ${truth}`;
-          },
-        );
+        hold('I1', isTrue, () => {
+          const truth = tape && [tape.rows, tape.time.get(row), tape.price.get(row)];
+          return `${exchange} ${trade.instrument.symbol} ${trade.id} never happened so: ${[trade.timeUs, trade.price, trade.quantity, row]}, but ${truth}`;
+        });
       }
     }
   }

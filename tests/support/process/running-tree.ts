@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { BroadcastChannel } from 'node:worker_threads';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
 import { systemTimers } from '#src/base/timers';
@@ -61,6 +62,7 @@ export async function startTree(
   const log: LoggedLine[] = [];
   const gaveUp: { exitCode: number; reason: string }[] = [];
   const tree = new SupervisorTree({
+    access: THIS_MACHINE_ONLY,
     config,
     data,
     exchanges: EXCHANGES,
