@@ -9,7 +9,7 @@
 import { parseArgs } from 'node:util';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
-import { EXIT, UserError } from '#src/base/errors';
+import { diskFailure, EXIT, UserError } from '#src/base/errors';
 import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
@@ -133,9 +133,10 @@ function readArguments(): { config: string | undefined; printLayout: boolean; he
 
 /** Whatever nobody has caught ends the process in one way, wherever it comes from. */
 function die(error: unknown): never {
-  if (error instanceof UserError) {
-    process.stderr.write(`bullion: ${error.message}\n`);
-    process.exit(error.exitCode);
+  const told = diskFailure(error) ?? error;
+  if (told instanceof UserError) {
+    process.stderr.write(`bullion: ${told.message}\n`);
+    process.exit(told.exitCode);
   }
   process.stderr.write(`bullion: ${error instanceof Error ? error.stack : String(error)}\n`);
   process.exit(EXIT.internal);

@@ -43,6 +43,8 @@ function openEnvironment(directory: string, readOnly: boolean): Lmdb | undefined
     if (errorCode(error) === 'ENOENT') return undefined;
     throw diskError(directory, error);
   }
+  // Whoever made it may have been killed between the rename and its fsync.
+  if (!readOnly) fsyncPath(dirname(directory));
   return openLmdb(directory, readOnly);
 }
 

@@ -143,7 +143,8 @@ export class SupervisorTree {
   }
 
   async #start(): Promise<{ port: number } | undefined> {
-    await this.#startGroup().ready();
+    this.#startGroup();
+    await this.#groupUp();
     if (this.#stopping) return undefined;
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
     if (this.#stopping) return undefined;
@@ -153,6 +154,21 @@ export class SupervisorTree {
     this.#ticker = every(this.#options.timers, TICK_MS, () => this.#tick());
     const port = await (this.#gateway.thread as ActorThread<GatewayControl>).control.port();
     return { port };
+  }
+
+  /** Resolves when the group is up, be it in a second generation, or when a stop came first. */
+  async #groupUp(): Promise<void> {
+    for (;;) {
+      const group = this.#group as ProcessingGroup;
+      try {
+        await group.ready();
+        return;
+      } catch (error) {
+        if (this.#stopping) return;
+        await this.#restarting;
+        if (this.#group === group) throw error; // given up
+      }
+    }
   }
 
   /** The live candles, for readers on other threads (src/candles/live-candles.ts). */

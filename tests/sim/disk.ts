@@ -67,8 +67,10 @@ export class SimFile {
 
 /** A change of names: `set` puts a file under a path, `del` takes a path away; both for a rename. */
 interface NameChange {
-  readonly set: { readonly path: string; readonly file: SimFile } | undefined;
-  readonly del: string | undefined;
+  readonly set?: { readonly path: string; readonly file: SimFile };
+  readonly del?: string;
+  /** A directory that was made. */
+  readonly made?: string;
 }
 
 export interface CrashStyle {
@@ -100,6 +102,9 @@ export class SimDisk {
 
   /** Whether `path` would still be there after a power loss. */
   isNameDurable(path: string): boolean {
+    for (const { made } of this.#pending) {
+      if (made !== undefined && path.startsWith(`${made}/`)) return false;
+    }
     return this.#durableNames.get(path) === this.files.get(path) && this.files.has(path);
   }
 
@@ -114,13 +119,14 @@ export class SimDisk {
   makeDirectory(path: string): void {
     if (this.directories.has(path)) return;
     this.directories.add(path);
+    this.#pending.push({ made: path });
     this.#children.set(path, new Set());
     this.#children.get(parentOf(path))?.add(nameOf(path));
   }
 
   link(path: string, file: SimFile): void {
     this.#setName(path, file);
-    this.#pending.push({ set: { path, file }, del: undefined });
+    this.#pending.push({ set: { path, file } });
   }
 
   rename(from: string, to: string): void {
@@ -132,14 +138,15 @@ export class SimDisk {
 
   unlink(path: string): void {
     this.#dropName(path);
-    this.#pending.push({ set: undefined, del: path });
+    this.#pending.push({ del: path });
   }
 
   syncDirectory(path: string): void {
     const isHere = (name: string | undefined): boolean =>
       name !== undefined && parentOf(name) === path;
     this.#pending = this.#pending.filter((change) => {
-      if (!isHere(change.set?.path) && !isHere(change.del)) return true;
+      const { set, del, made } = change;
+      if (!isHere(set?.path) && !isHere(del) && !isHere(made)) return true;
       this.#applyDurably(change);
       return false;
     });
@@ -149,9 +156,13 @@ export class SimDisk {
   crash(style: CrashStyle, random: Random): SimDisk {
     const after = new SimDisk();
     after.capacityBytes = this.capacityBytes;
+    const made = new Set(this.#pending.flatMap((change) => change.made ?? []));
+    const lost = [...made].filter(() => !style.keepsAll && !random.chance(style.keep));
+    const isLost = (path: string): boolean => lost.some((dir) => `${path}/`.startsWith(`${dir}/`));
     for (const path of [...this.directories].sort((a, b) => a.length - b.length)) {
-      after.makeDirectory(path);
+      if (!isLost(path)) after.makeDirectory(path);
     }
+    after.#pending = [];
     if (style.keepsAll) {
       // The page cache outlives the process: what is not synced yet still is not.
       for (const [path, file] of this.files) after.#setName(path, file);
@@ -167,6 +178,7 @@ export class SimDisk {
     }
     const survivors = new Map<SimFile, SimFile>();
     for (const [path, file] of names) {
+      if (isLost(path)) continue;
       const survivor = survivors.get(file) ?? surviving(file, style, random);
       survivors.set(file, survivor);
       after.#setName(path, survivor);
@@ -196,6 +208,7 @@ export class SimDisk {
     if (path === '/' || this.directories.has(path)) return;
     this.makeParents(parentOf(path));
     this.makeDirectory(path);
+    this.syncDirectory(parentOf(path));
   }
 
   #applyDurably({ set, del }: NameChange): void {

@@ -50,7 +50,7 @@ const REST: Readonly<Record<Exchange, RestHandler>> = {
   KRAKEN: krakenRest,
   COINBASE: coinbaseRest,
 };
-const OPCODE_TEXT = 1;
+const CONNECTION_FAULTS = new Set<string>(['disconnect', 'abort', 'halfOpen', 'oversize']);
 const CLOSE_CODES = [1000, 1001, 1011, 1012, 1013] as const;
 
 /** Probabilities of the network's own faults, and its delays. */
@@ -106,6 +106,8 @@ export class SimExchange {
   readonly delivered: Delivered[] = [];
   readonly served: Buffer[] = [];
   network: NetworkPlan;
+  /** No connection fails any more; what the feed itself does to messages goes on. */
+  isCalm = false;
   readonly #scheduler: Scheduler;
   readonly #random: Random;
   readonly #owner: Owner;
@@ -415,6 +417,7 @@ class SimSession implements Peer, Socket {
   #special(feed: Feed, special: Special, hit: boolean): void {
     const { journal, state } = this.#venue;
     const { connection } = this;
+    if (this.#venue.isCalm && CONNECTION_FAULTS.has(special.fault)) return;
     switch (special.fault) {
       case 'disconnect': {
         if (!hit) return;
@@ -454,7 +457,6 @@ class SimSession implements Peer, Socket {
         journal.fault(frame.entry);
         if (frame.carriesTrade) journal.sent(feed, instrument, unit, 1, connection);
         this.#frame(frame.bytes);
-        if (frame.opcode !== OPCODE_TEXT) return;
       }
     }
   }

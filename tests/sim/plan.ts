@@ -103,7 +103,7 @@ export interface Plan {
 }
 
 /** Parts of a plan put over the drawn one: how a run is shrunk. */
-export type PlanChange = { readonly [K in keyof Plan]?: Plan[K] | Partial<Plan[K]> };
+export type ChangeOfPlan = { readonly [K in keyof Plan]?: Plan[K] | Partial<Plan[K]> };
 
 const NO_PROCESS_FAULTS: ProcessFaults = {
   kill: 0,
@@ -232,7 +232,7 @@ function drawShape(random: Random): Shape {
     lakeThreads: random.between(1, 2),
     batchRows: random.pick([2, 7, 16, 64]),
     slots: random.pick([4, 5, 8, 16]),
-    chunkRows: random.pick([32, 100, 400]),
+    chunkRows: random.pick([100, 400, 1_600]),
     segmentBytes: random.pick([3_000, 8_000, 20_000, 200_000]),
     syncIntervalMs: random.pick([20, 100, 700]),
     epochMs: random.pick([1_000, 3_000, 6_000, 12_000]),
@@ -248,7 +248,7 @@ function drawShape(random: Random): Shape {
 }
 
 /** The plan with some of its parts replaced; objects are merged one level deep. */
-export function changePlan(plan: Plan, change: PlanChange): Plan {
+export function changePlan(plan: Plan, change: ChangeOfPlan): Plan {
   const changed: Record<string, unknown> = { ...plan };
   for (const [key, value] of Object.entries(change)) {
     const before = changed[key];

@@ -6,7 +6,7 @@ import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { Clock } from '#src/base/clock';
-import { EXIT, UserError } from '#src/base/errors';
+import { diskFailure, EXIT, UserError } from '#src/base/errors';
 import type { Timers } from '#src/base/timers';
 import type { Config } from '#src/config/schema';
 import { icebergTables } from '#src/iceberg/publication';
@@ -84,9 +84,10 @@ export class SimProcess implements Owner {
   /** What nobody has caught ends the process, as in src/supervisor.ts. */
   failed(error: unknown): void {
     if (this.gone) return;
-    const code = error instanceof UserError ? error.exitCode : EXIT.internal;
-    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.end({ code, reason: error instanceof UserError ? error.message : reason });
+    const told = diskFailure(error) ?? error;
+    const code = told instanceof UserError ? told.exitCode : EXIT.internal;
+    const reason = told instanceof Error ? (told.stack ?? told.message) : String(told);
+    this.end({ code, reason: told instanceof UserError ? told.message : reason });
   }
 
   start(): void {

@@ -71,6 +71,10 @@ export class SimThread<C extends Stoppable> implements ActorThread<C>, Owner {
   readonly #toSupervisor: Channel;
   readonly #messageLabel: number;
   #started: StartedActor | undefined;
+  #listen: () => void = () => {};
+  readonly #listens = new Promise<void>((resolve) => {
+    this.#listen = resolve;
+  });
   #dead = false;
   #asked = false;
   #failure: Failure | undefined;
@@ -107,6 +111,7 @@ export class SimThread<C extends Stoppable> implements ActorThread<C>, Owner {
       this.#start(remote).then(
         (started) => {
           this.#started = started;
+          this.#listen();
           this.#toSupervisor.send(process, this.#messageLabel, () => {
             if (this.state === 'starting') this.state = 'running';
             up();
@@ -232,7 +237,8 @@ export class SimThread<C extends Stoppable> implements ActorThread<C>, Owner {
         return invoke();
       }
       return new Promise((resolve, reject) => {
-        this.#toThread.send(this, this.#messageLabel, () => {
+        this.#toThread.send(this, this.#messageLabel, async () => {
+          await this.#listens; // until then a worker's port keeps its messages
           invoke().then(
             (answer) =>
               this.#toSupervisor.send(this.#process, this.#messageLabel, () => resolve(answer)),
