@@ -13,7 +13,7 @@ import type { AccessRules } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
 import { EXIT, type ExitCode } from '#src/base/errors';
-import { every, pause, type Timer, type Timers } from '#src/base/timers';
+import { every, type Timer, type Timers } from '#src/base/timers';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
@@ -28,7 +28,9 @@ import { Child } from '#src/supervision/child';
 import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
 import { commitSteps } from '#src/supervision/epoch-commit';
 import { failureOf, messageOf } from '#src/supervision/failure';
+import { groupUp } from '#src/supervision/group-up';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
+import { lastEpoch } from '#src/supervision/last-epoch';
 import type { Layout } from '#src/supervision/layout';
 import { ledgerGaps } from '#src/supervision/ledger-gaps';
 import {
@@ -45,11 +47,11 @@ import {
   epochStatus,
   exchangeStatus,
 } from '#src/supervision/status';
+
 import type { Workers } from '#src/supervision/workers';
+import { allocateLiveTrades } from '#src/trades/live-trades';
 
 const TICK_MS = 250;
-/** How long a stop may wait for the logs to be processed to their ends. */
-const DRAIN_MS_MAX = 4_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -73,10 +75,13 @@ export class SupervisorTree {
   readonly #heads: ReadonlyMap<Exchange, SharedArrayBuffer>;
   readonly #doorbells: SharedArrayBuffer;
   readonly #live: SharedArrayBuffer;
+  readonly #liveTrades: SharedArrayBuffer;
   readonly #ingest: readonly Child<IngestControl>[];
   readonly #gateway: Child<GatewayControl>;
   readonly #heartbeats: HeartbeatWatch;
   readonly #maintenance: ScheduledMaintenance;
+
+  readonly #answered = <T>(call: Promise<T> | undefined) => answered(this.#options.timers, call);
 
   #group: ProcessingGroup | undefined;
   /** The generation being ended; until the next one is made it is the group. */
@@ -107,6 +112,7 @@ export class SupervisorTree {
     );
     this.#doorbells = allocateDoorbells(shape);
     this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
+    this.#liveTrades = allocateLiveTrades(data.instruments.length);
     this.#maintenance = new ScheduledMaintenance({
       ...options,
       jobThread: options.workers.maintenance,
@@ -122,16 +128,10 @@ export class SupervisorTree {
         start: () => this.#thread(this.#ingestSpec(id, exchange)),
       });
     });
-    const gatewaySpec: GatewaySpec = {
-      ...this.#common('gateway'),
-      role: 'gateway',
-      live: this.#live,
-      access: options.access,
-    };
     this.#gateway = new Child<GatewayControl>({
       ...child,
       id: 'gateway',
-      start: () => this.#thread(gatewaySpec),
+      start: () => this.#thread(this.#gatewaySpec('gateway')),
     });
   }
 
@@ -144,7 +144,11 @@ export class SupervisorTree {
 
   async #start(): Promise<{ port: number } | undefined> {
     this.#startGroup();
-    await this.#groupUp();
+    await groupUp({
+      group: () => this.#group as ProcessingGroup,
+      restarted: () => this.#restarting,
+      isStopping: () => this.#stopping,
+    });
     if (this.#stopping) return undefined;
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
     if (this.#stopping) return undefined;
@@ -154,21 +158,6 @@ export class SupervisorTree {
     this.#ticker = every(this.#options.timers, TICK_MS, () => this.#tick());
     const port = await (this.#gateway.thread as ActorThread<GatewayControl>).control.port();
     return { port };
-  }
-
-  /** Resolves when the group is up, be it in a second generation, or when a stop came first. */
-  async #groupUp(): Promise<void> {
-    for (;;) {
-      const group = this.#group as ProcessingGroup;
-      try {
-        await group.ready();
-        return;
-      } catch (error) {
-        if (this.#stopping) return;
-        await this.#restarting;
-        if (this.#group === group) throw error; // given up
-      }
-    }
   }
 
   /** The live candles, for readers on other threads (src/candles/live-candles.ts). */
@@ -181,7 +170,7 @@ export class SupervisorTree {
     this.#stopping = true;
     this.#ticker?.cancel();
     await this.#maintenance.halt();
-    const { config, clock, log } = this.#options;
+    const { config, exchanges, log } = this.#options;
     const timeoutMs = config.supervision.stop_timeout_ms / 4;
     await this.#starting; // what is half up cannot be ended in order
     await Promise.all(this.#ingest.map((ingest) => ingest.stop(timeoutMs)));
@@ -192,7 +181,8 @@ export class SupervisorTree {
         throw new Error(message);
       });
       try {
-        await Promise.race([this.#lastEpoch(group, clock.monotonicMs() + DRAIN_MS_MAX), failed]);
+        const ends = new Map(exchanges.map((exchange) => [exchange, this.#logEnd(exchange)]));
+        await Promise.race([lastEpoch(group, ends, this.#options), failed]);
       } catch (error) {
         // The epoch before this one stands; the frames behind it are in bronze for the next start.
         log('warn', 'stopped without a last epoch', { reason: messageOf(error) });
@@ -204,14 +194,11 @@ export class SupervisorTree {
   }
 
   async status(): Promise<SystemStatus> {
-    const { data, clock, exchanges, timers } = this.#options;
-    const progress = await answered(timers, this.#group?.progress());
+    const { data, clock, exchanges } = this.#options;
+    const progress = await this.#answered(this.#group?.progress());
     const ingest = await Promise.all(
       this.#ingest.map(({ thread }) =>
-        answered(
-          timers,
-          thread?.answer((control) => control.status()),
-        ),
+        this.#answered(thread?.answer((control) => control.status())),
       ),
     );
     const nowUs = clock.nowUs();
@@ -261,6 +248,7 @@ export class SupervisorTree {
       heads: this.#heads,
       doorbells: this.#doorbells,
       live: this.#live,
+      liveTrades: this.#liveTrades,
       board: this.#board.memory,
       boardRow: this.#board.row,
       layout,
@@ -332,10 +320,7 @@ export class SupervisorTree {
     try {
       const status = await this.status();
       const gateway = this.#gateway.thread;
-      await answered(
-        this.#options.timers,
-        gateway?.answer((control) => control.status(status)),
-      );
+      await this.#answered(gateway?.answer((control) => control.status(status)));
     } finally {
       this.#reporting = false;
     }
@@ -378,10 +363,7 @@ export class SupervisorTree {
     this.#ingest.forEach((child, i) => {
       const gaps = ledgerGaps(data.store, data.instruments, exchanges[i] as Exchange);
       // An actor that does not answer is told after the next epoch.
-      void answered(
-        this.#options.timers,
-        child.thread?.answer((control) => control.fillGaps(gaps)),
-      );
+      void this.#answered(child.thread?.answer((control) => control.fillGaps(gaps)));
     });
   }
 
@@ -393,25 +375,6 @@ export class SupervisorTree {
   #scheduleEpoch(): void {
     const { clock, config } = this.#options;
     this.#epochDueMs = clock.monotonicMs() + config.epochs.interval_ms;
-  }
-
-  async #lastEpoch(group: ProcessingGroup, drainUntilMs: number): Promise<void> {
-    await this.#drain(group, drainUntilMs);
-    while (group.epochs.running) await pause(this.#options.timers, 10);
-    await group.epochs.run();
-  }
-
-  /** Waits until the group has judged every frame of the logs, at most until `untilMs`. */
-  async #drain(group: ProcessingGroup, untilMs: number): Promise<void> {
-    const ends = this.#options.exchanges.map(
-      (exchange) => [exchange, this.#logEnd(exchange)] as const,
-    );
-    while (this.#options.clock.monotonicMs() < untilMs) {
-      const { positions } = await group.progress();
-      const judged = (exchange: Exchange): number => positions.get(exchange)?.nextSequence ?? 0;
-      if (ends.every(([exchange, end]) => judged(exchange) >= end)) return;
-      await pause(this.#options.timers, 10);
-    }
   }
 
   #common(id: string) {
@@ -440,6 +403,17 @@ export class SupervisorTree {
       doorbells: this.#doorbells,
       validationShard: validationShardOf(exchange, config.layout.validation_shards),
       seed: (clock.nowUs() + exchangeCode(exchange)) >>> 0,
+    };
+  }
+
+  #gatewaySpec(id: string): GatewaySpec {
+    return {
+      ...this.#common(id),
+      role: 'gateway',
+      live: this.#live,
+      liveTrades: this.#liveTrades,
+      doorbells: this.#doorbells,
+      access: this.#options.access,
     };
   }
 

@@ -9,12 +9,8 @@ import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import type { Feed } from '#src/simulator/frame-format';
 import type { Journal } from '#src/simulator/journal';
-import {
-  candleLines,
-  deadLetterLines,
-  type Held,
-  tradeLines,
-} from '#tests/pipeline/held-lines';
+import { candleLines, deadLetterLines, type Held, tradeLines } from '#tests/pipeline/held-lines';
+import { gapLines, recordLines } from '#tests/support/held-state';
 import { decimalText, type OracleCandle, oracleCandles } from '#tests/support/oracle/candles';
 import {
   candleLine,
@@ -24,7 +20,6 @@ import {
   tradeLine,
 } from '#tests/support/oracle/lines';
 import type { Oracle } from '#tests/support/oracle/oracle';
-import { gapLines, recordLines } from '#tests/support/held-state';
 
 /** Rows compared, by what they are. */
 export type Compared = Readonly<Record<string, number>>;
