@@ -17,11 +17,10 @@ import type { StateStore } from '#src/state/store';
 import type { SimDisk, SimFile } from '#tests/sim/disk';
 import { TIMEFRAME_TABLES } from '#tests/sim/lake';
 import type { SimTables } from '#tests/sim/tables';
-import type { Truth } from '#tests/sim/truth';
+import type { Kind, Truth } from '#tests/sim/truth';
 import { hold, sameRows, Violation } from '#tests/sim/violation';
 import { gapLines, recordLines } from '#tests/support/held-state';
 import { oracleCandles } from '#tests/support/oracle/candles';
-import * as lines17 from '#tests/support/oracle/lines';
 import { gapLine, recordLine } from '#tests/support/oracle/lines';
 
 export interface Scene {
@@ -80,90 +79,48 @@ export function checkFilesDurable(scene: Scene, files: Iterable<DataFile>): void
 
 /** I1, I2: the rows an epoch added are those of the frames it covers. */
 export function checkNewRows(scene: Scene, files: readonly DataFile[]): void {
-  const gold: string[] = [];
-  const dead: string[] = [];
   for (const truth of scene.truths) {
     const table = silverTable(exchangeKey(truth.exchange));
-    const { oracle } = truth;
-    const silver = oracle.silver.slice(truth.silverBefore);
-    compareTrades(
-      scene,
-      table,
-      files,
-      silver.map((trade) => tradeLine(scene, truth, trade)),
-    );
-    for (const trade of oracle.gold.slice(truth.goldBefore))
-      gold.push(tradeLine(scene, truth, trade));
-    for (const letter of oracle.deadLetters.slice(truth.deadBefore)) {
-      dead.push(scene.parquet ? lines17.deadLetterLine(letter) : truth.deadLine(letter));
-    }
+    sameRows('I1', `new rows of ${table}`, tradeLines(scene, table, files), truth.added.silver);
   }
-  compareTrades(scene, GOLD_TRADES, files, gold);
-  const found = files.filter((file) => file.table === DEAD_LETTERS);
-  sameRows('I2', `new ${DEAD_LETTERS}`, deadLines(scene, found), dead);
+  const all = (kind: Kind): string[] => scene.truths.flatMap(({ added }) => added[kind]);
+  sameRows('I1', `new rows of ${GOLD_TRADES}`, tradeLines(scene, GOLD_TRADES, files), all('gold'));
+  sameRows('I2', `new rows of ${DEAD_LETTERS}`, deadLines(scene, files), all('dead'));
 }
 
-/** I1 to I4, I8: everything the last epoch holds is what the oracle makes of the covered frames. */
-export function checkEverything(scene: Scene, files: readonly DataFile[]): void {
+/** I3, I4, I8: figures, gaps and candles of the last epoch are what the oracle makes of its frames. */
+export function checkState(scene: Scene): void {
   const { store, truths, instruments } = scene;
-  const record = store.epoch();
-  const gold: string[] = [];
-  const dead: string[] = [];
-  for (const truth of truths) {
-    const { oracle, exchange } = truth;
-    const progress = record.progress.find((one) => one.exchange === exchange);
-    const totals = record.gold.find((one) => one.exchange === exchange);
-    const told = [
-      progress?.frames ?? 0,
-      progress?.control ?? 0,
-      progress?.valid ?? 0,
-      progress?.deadLetters ?? 0,
-      progress?.watermarkUs ?? 0,
-      totals?.trades ?? 0,
-      totals?.duplicates ?? 0,
-    ];
-    const true_ = [
-      oracle.frames,
-      oracle.control,
-      oracle.silver.length,
-      oracle.deadLetters.length,
-      oracle.watermarkUs,
-      oracle.gold.length,
-      oracle.silver.length - oracle.gold.length,
-    ];
-    hold('I3', told.join() === true_.join(), () => {
-      return `${exchange} epoch ${record.epoch}: frames, control, valid, dead, watermark, gold, duplicates are ${told}, expected ${true_}`;
-    });
-    const table = silverTable(exchangeKey(exchange));
-    compareTrades(
-      scene,
-      table,
-      files,
-      oracle.silver.map((trade) => tradeLine(scene, truth, trade)),
-    );
-    for (const trade of oracle.gold) gold.push(tradeLine(scene, truth, trade));
-    for (const letter of oracle.deadLetters) {
-      dead.push(scene.parquet ? lines17.deadLetterLine(letter) : truth.deadLine(letter));
-    }
-    if (!scene.parquet) checkBronzeTable(scene, truth, files, record);
-  }
-  compareTrades(scene, GOLD_TRADES, files, gold);
-  const letters = files.filter((file) => file.table === DEAD_LETTERS);
-  sameRows('I2', DEAD_LETTERS, deadLines(scene, letters), dead);
-
+  for (const truth of truths) checkFigures(truth, store.epoch());
   const gaps = truths.flatMap(({ oracle }) =>
     oracle.gaps().map((gap) => gapLine(oracle.exchange, gap)),
   );
   sameRows('I8', 'gaps', gapLines({ store, instruments }), gaps);
+  for (const [k, timeframe] of TIMEFRAMES.entries()) {
+    const candles = truths.flatMap(({ oracle }) => oracleCandles(oracle, k)).map(recordLine);
+    sameRows('I4', `${timeframe} candles`, recordLines({ store, instruments }, k), candles);
+  }
+}
+
+/** I1 to I4: every row of every file once more, and the files of candles and of bronze. */
+export function checkTables(scene: Scene): void {
+  const { store, truths, instruments } = scene;
+  const files = [...store.allFiles()];
+  checkFilesDurable(scene, files);
+  const gold: string[] = [];
+  const dead: string[] = [];
+  for (const truth of truths) {
+    const lines = truth.lines();
+    const table = silverTable(exchangeKey(truth.exchange));
+    sameRows('I1', table, tradeLines(scene, table, files), lines.silver);
+    for (const line of lines.gold) gold.push(line);
+    for (const line of lines.dead) dead.push(line);
+    if (!scene.parquet) checkBronzeTable(scene, truth, files, store.epoch());
+  }
+  sameRows('I1', GOLD_TRADES, tradeLines(scene, GOLD_TRADES, files), gold);
+  sameRows('I2', DEAD_LETTERS, deadLines(scene, files), dead);
   for (const [k, table] of TIMEFRAME_TABLES.entries()) {
-    const candles = truths.flatMap(({ oracle }) => oracleCandles(oracle, k));
-    sameRows(
-      'I4',
-      `${TIMEFRAMES[k]} candles`,
-      recordLines({ store, instruments }, k),
-      candles.map(recordLine),
-    );
-    if (scene.parquet) continue;
+    if (scene.parquet) break;
     const inFiles = files.filter((file) => file.table === table);
     const inState = instruments.flatMap(({ code }) =>
       Array.from(store.candles(k, code, 0, Number.MAX_SAFE_INTEGER), (record) =>
@@ -173,6 +130,33 @@ export function checkEverything(scene: Scene, files: readonly DataFile[]): void 
     sameRows('I4', `rows of ${table}`, linesOf(scene, inFiles), inState);
   }
   store.verify();
+}
+
+/** I3: what is told of a log and of gold is what is in them. */
+function checkFigures({ oracle, exchange }: Truth, { epoch, progress, gold }: EpochRecord): void {
+  const mine = progress.find((one) => one.exchange === exchange);
+  const totals = gold.find((one) => one.exchange === exchange);
+  const told = [
+    mine?.frames ?? 0,
+    mine?.control ?? 0,
+    mine?.valid ?? 0,
+    mine?.deadLetters ?? 0,
+    mine?.watermarkUs ?? 0,
+    totals?.trades ?? 0,
+    totals?.duplicates ?? 0,
+  ];
+  const expected = [
+    oracle.frames,
+    oracle.control,
+    oracle.silver.length,
+    oracle.deadLetters.length,
+    oracle.watermarkUs,
+    oracle.gold.length,
+    oracle.silver.length - oracle.gold.length,
+  ];
+  hold('I3', told.join() === expected.join(), () => {
+    return `${exchange} epoch ${epoch}: frames, control, valid, dead, watermark, gold, duplicates are ${told}, expected ${expected}`;
+  });
 }
 
 /** The bronze table holds the frames of sealed segments, whole and in order, below what is tabled. */
@@ -224,23 +208,9 @@ export function checkShown(
   }
 }
 
-function compareTrades(
-  scene: Scene,
-  table: string,
-  files: readonly DataFile[],
-  expected: readonly string[],
-): void {
+function tradeLines(scene: Scene, table: string, files: readonly DataFile[]): string[] {
   const found = files.filter((file) => file.table === table);
-  sameRows(
-    'I1',
-    table,
-    scene.parquet ? parquetTrades(scene, found) : linesOf(scene, found),
-    expected,
-  );
-}
-
-function tradeLine(scene: Scene, truth: Truth, trade: Parameters<Truth['tradeLine']>[0]): string {
-  return scene.parquet ? lines17.tradeLine(trade) : truth.tradeLine(trade);
+  return scene.parquet ? parquetTrades(scene, found) : linesOf(scene, found);
 }
 
 function linesOf({ disk, lakeDir }: Scene, files: readonly DataFile[]): string[] {
@@ -250,7 +220,8 @@ function linesOf({ disk, lakeDir }: Scene, files: readonly DataFile[]): string[]
   });
 }
 
-function deadLines(scene: Scene, files: readonly DataFile[]): string[] {
+function deadLines(scene: Scene, all: readonly DataFile[]): string[] {
+  const files = all.filter((file) => file.table === DEAD_LETTERS);
   if (!scene.parquet) return linesOf(scene, files);
   return Array.from(readDeadLetters(readOf(scene), files as readonly RowsFile[], {}), (row) =>
     [

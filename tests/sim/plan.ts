@@ -152,7 +152,7 @@ export function drawPlan(seed: number, steps: number): Plan {
     mode,
     steps,
     startUs: (random.pick(BOUNDARIES) + random.below(10_000)) * 1000,
-    ratePerSecond: random.pick([4, 8, 15, 30, 60]),
+    ratePerSecond: random.pick([3, 6, 12, 25]),
     instruments: random.between(1, 4),
     exchanges: random.pick([3, 3, 3, 2, 1]),
     pace: {
@@ -221,7 +221,7 @@ export function drawPlan(seed: number, steps: number): Plan {
     },
     diskSyncUsMax: random.pick([500, 20_000, 400_000]),
     lakeJobUsMax: random.pick([1_000, 50_000, 1_000_000]),
-    fullCheckEvery: random.between(2, 6),
+    fullCheckEvery: random.between(4, 12),
   };
 }
 
@@ -242,8 +242,8 @@ function drawShape(random: Random): Shape {
     snapshotsKept: random.pick([1, 3, 400]),
     maintenance: random.chance(0.2),
     backfill: random.chance(0.85),
-    parquet: random.chance(0.02),
-    iceberg: random.chance(0.06),
+    parquet: random.chance(0.01),
+    iceberg: random.chance(0.04),
   };
 }
 

@@ -2,14 +2,17 @@
  * What must be true of one exchange: the oracle (tests/support/oracle) fed with the frames that the
  * last epoch covers, and what it makes of them as the lines that files of lines hold.
  */
-import { REASONS } from '#schemas/dead-letter';
 import type { Exchange } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { TRADE_CONDITIONS } from '#schemas/trade';
 import { BronzeMirror } from '#tests/sim/bronze';
 import type { Delivered } from '#tests/sim/exchanges';
+import { LineSum } from '#tests/sim/line-sum';
 import { Violation } from '#tests/sim/violation';
+import { deadLetterLine, tradeLine } from '#tests/support/oracle/lines';
 import { Oracle, type OracleDeadLetter, type OracleTrade } from '#tests/support/oracle/oracle';
+
+export type Kind = 'silver' | 'gold' | 'dead';
 
 const KIND_WS = 0;
 const KIND_REST = 1;
@@ -19,10 +22,15 @@ export class Truth {
   readonly oracle: Oracle;
   readonly mirror: BronzeMirror;
   readonly codeOf = new Map<string, number>();
-  /** Rows the oracle had made at the last epoch. */
-  silverBefore = 0;
-  goldBefore = 0;
-  deadBefore = 0;
+  /** The rows that the last epoch has to add. */
+  readonly added: Record<Kind, string[]> = { silver: [], gold: [], dead: [] };
+  /** All rows up to the last epoch. */
+  readonly sums: Readonly<Record<Kind, LineSum>> = {
+    silver: new LineSum(),
+    gold: new LineSum(),
+    dead: new LineSum(),
+  };
+  readonly #parquet: boolean;
   /** Frames of the mirror the oracle has seen. */
   #fed = 0;
   /** By frame of the mirror: which delivered frame it was; for the ones matched so far. */
@@ -33,7 +41,9 @@ export class Truth {
     dir: string,
     instruments: readonly Omit<Instrument, 'code'>[],
     rules: { allowedLatenessUs: number; futureToleranceUs: number; ageLimitUs: number },
+    parquet: boolean,
   ) {
+    this.#parquet = parquet;
     this.exchange = exchange;
     this.mirror = new BronzeMirror(dir);
     this.oracle = new Oracle({ exchange, instruments, ...rules });
@@ -45,14 +55,42 @@ export class Truth {
   /** Feeds the oracle with the frames below `nextSequence`. */
   cover(nextSequence: number): void {
     const { frames } = this.mirror;
-    this.silverBefore = this.oracle.silver.length;
-    this.goldBefore = this.oracle.gold.length;
-    this.deadBefore = this.oracle.deadLetters.length;
+    const { oracle } = this;
+    const silver = oracle.silver.length;
+    const gold = oracle.gold.length;
+    const dead = oracle.deadLetters.length;
     for (; this.#fed < frames.length; this.#fed++) {
       const { bytes, kind, receiveUs, sequence } = frames[this.#fed] as (typeof frames)[number];
       if (sequence >= nextSequence) break;
-      this.oracle.frame(bytes, kind, receiveUs, sequence);
+      oracle.frame(bytes, kind, receiveUs, sequence);
     }
+    this.#add(
+      'silver',
+      oracle.silver.slice(silver).map((trade) => this.#tradeLine(trade)),
+    );
+    this.#add(
+      'gold',
+      oracle.gold.slice(gold).map((trade) => this.#tradeLine(trade)),
+    );
+    this.#add(
+      'dead',
+      oracle.deadLetters.slice(dead).map((letter) => this.#deadLine(letter)),
+    );
+  }
+
+  /** All rows once more, for the comparison at the very end. */
+  lines(): Record<Kind, string[]> {
+    const { silver, gold, deadLetters } = this.oracle;
+    return {
+      silver: silver.map((trade) => this.#tradeLine(trade)),
+      gold: gold.map((trade) => this.#tradeLine(trade)),
+      dead: deadLetters.map((letter) => this.#deadLine(letter)),
+    };
+  }
+
+  #add(kind: Kind, lines: string[]): void {
+    this.added[kind] = lines;
+    for (const line of lines) this.sums[kind].add(line);
   }
 
   get covered(): number {
@@ -117,7 +155,8 @@ export class Truth {
     return 0;
   }
 
-  tradeLine(trade: OracleTrade): string {
+  #tradeLine(trade: OracleTrade): string {
+    if (this.#parquet) return tradeLine(trade);
     const { instrument, id, timeUs, price, quantity, side, conditions, sequence, span } = trade;
     const bits = conditions.reduce(
       (sum, name) => sum | (1 << (TRADE_CONDITIONS as readonly string[]).indexOf(name)),
@@ -140,8 +179,9 @@ export class Truth {
     ].join('|');
   }
 
-  deadLine({ raw, index, reason, receiveTimeUs, frame }: OracleDeadLetter): string {
-    const name = REASONS.find((known) => known.name === reason)?.name;
-    return `${this.exchange}|${frame}|${index}|${name}|${receiveTimeUs}|${raw.toString('hex')}`;
+  #deadLine(letter: OracleDeadLetter): string {
+    if (this.#parquet) return deadLetterLine(letter);
+    const { raw, index, reason, receiveTimeUs, frame } = letter;
+    return `${this.exchange}|${frame}|${index}|${reason}|${receiveTimeUs}|${raw.toString('hex')}`;
   }
 }

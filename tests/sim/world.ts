@@ -22,11 +22,12 @@ import { gapsOf } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
 import {
   checkEpoch,
-  checkEverything,
   checkFilesDurable,
   checkLakeTidy,
   checkNewRows,
   checkShown,
+  checkState,
+  checkTables,
   type Scene,
 } from '#tests/sim/checks';
 import { labelOf } from '#tests/sim/digest';
@@ -165,11 +166,17 @@ export class World {
     }
     this.truths = this.exchanges.map(
       (exchange) =>
-        new Truth(exchange, `${DATA_DIR}/bronze/${exchangeKey(exchange)}`, this.instruments, {
-          allowedLatenessUs: this.config.candles.allowed_lateness_ms * 1000,
-          futureToleranceUs: this.config.validation.future_tolerance_ms * 1000,
-          ageLimitUs: this.config.validation.age_limit_days * 86_400_000_000,
-        }),
+        new Truth(
+          exchange,
+          `${DATA_DIR}/bronze/${exchangeKey(exchange)}`,
+          this.instruments,
+          {
+            allowedLatenessUs: this.config.candles.allowed_lateness_ms * 1000,
+            futureToleranceUs: this.config.validation.future_tolerance_ms * 1000,
+            ageLimitUs: this.config.validation.age_limit_days * 86_400_000_000,
+          },
+          plan.shape.parquet,
+        ),
     );
     this.disk.makeParents(DATA_DIR);
     this.#planFaults();
@@ -602,8 +609,7 @@ export class World {
       scene,
       added.filter(({ path }) => !isUpkeep(path)),
     );
-    if (++this.#epochsChecked % this.plan.fullCheckEvery === 0)
-      checkEverything(scene, [...this.#files.values()]);
+    if (++this.#epochsChecked % this.plan.fullCheckEvery === 0) checkState(scene);
   }
 
   /** Brings the list of live files up to the store's; answers the new ones. Old ones are not read again. */
@@ -719,7 +725,8 @@ export class World {
       await this.#drive(() => this.#process?.up === true);
     }
     const scene = this.#scene();
-    checkEverything(scene, [...scene.store.allFiles()]);
+    checkState(scene);
+    checkTables(scene);
     checkLakeTidy(scene, 'at the end');
     this.#checkSource();
   }
