@@ -2,11 +2,13 @@
  * Bullion itself in this process, taking trades from exchanges somewhere else, watched for a while:
  * what it took in, how far behind it was, how long a frame took to its candle, and what it cost.
  */
+
 import { setTimeout as pause } from 'node:timers/promises';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
+import { systemTimers } from '#src/base/timers';
 import { loadConfig } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
 import { coresAllowed } from '#src/runtime/affinity';
@@ -14,6 +16,7 @@ import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
+import { threadWorkers } from '#src/supervision/workers';
 import { frameToCandleUs } from './frame-to-candle.js';
 import { LiveWatch } from './live-watch.js';
 import { answerParent, measureProcess, type Usage } from './pinned-child.js';
@@ -96,9 +99,8 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     layout: planLayout({ exchanges, validationShards, goldShards }, coresAllowed()),
     clock,
     runName: `b${clock.nowUs().toString(36)}`,
-    entry: new URL('../actors/thread.js', import.meta.url),
-    lakeWorker: new URL('../actors/lake-worker.js', import.meta.url),
-    maintenanceWorker: new URL('../actors/maintenance-worker.js', import.meta.url),
+    timers: systemTimers,
+    workers: threadWorkers(new URL('../actors/', import.meta.url)),
     log: openLog('error'),
     access: THIS_MACHINE_ONLY,
     giveUp: (_, reason) => {

@@ -220,7 +220,6 @@ test('the page takes nothing but types from outside, and makes no markup out of 
 test('timers come in through ports below the process itself', () => {
   const may = [
     'src/base/',
-    'src/feed/node-ports.ts',
     'src/simulator/',
     'src/supervision/',
     'src/runtime/host.ts',
