@@ -4,7 +4,7 @@
  */
 import { workerData } from 'node:worker_threads';
 import { nodeDisk } from '#src/base/node-disk';
-import { answerOf, type LakeAnswer } from '#src/lake/answer';
+import { answerOf, deliveredAnswer, type LakeAnswer } from '#src/lake/answer';
 import type { LakeJob } from '#src/lake/job';
 import { LakeEncoder } from '#src/lake/lake-encoder';
 import type { LakeWorkerData } from '#src/lake/pool';
@@ -16,14 +16,8 @@ const warehouse = openWarehouse(disk, spec);
 const encoder = new LakeEncoder(instruments, { lakeDir: spec.dir, disk });
 
 export default function runJob(job: LakeJob): Promise<LakeAnswer> {
-  return answerOf(async () => {
-    const files = encoder.run(job);
-    await deliver(
-      disk,
-      warehouse,
-      spec,
-      files.map(({ path }) => path),
-    );
-    return files;
-  });
+  return deliveredAnswer(
+    answerOf(() => encoder.run(job)),
+    (paths) => deliver(disk, warehouse, spec, paths),
+  );
 }

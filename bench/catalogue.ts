@@ -8,6 +8,7 @@ import { encode } from './encode.bench.js';
 import { live } from './live.bench.js';
 import { memory } from './memory.bench.js';
 import { pipeline } from './pipeline.bench.js';
+import { push } from './push.bench.js';
 import { recover } from './recover.bench.js';
 import { ring } from './ring.bench.js';
 import { scanner } from './scanner.bench.js';
@@ -22,6 +23,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   compaction,
   pipeline,
   live,
+  push,
   recover,
   memory,
 ];

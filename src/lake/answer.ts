@@ -10,13 +10,31 @@ export type LakeAnswer =
   | { readonly files: StagedFile[] }
   | { readonly exitCode: ExitCode; readonly message: string };
 
-export async function answerOf(run: () => Promise<StagedFile[]>): Promise<LakeAnswer> {
+export function answerOf(run: () => StagedFile[]): LakeAnswer {
   try {
-    return { files: await run() };
+    return { files: run() };
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return { exitCode: error.exitCode, message: error.message };
+    return failedWith(error);
   }
+}
+
+/** The same once its files are where they belong. */
+export async function deliveredAnswer(
+  answer: LakeAnswer,
+  deliver: (paths: readonly string[]) => Promise<void>,
+): Promise<LakeAnswer> {
+  if (!('files' in answer)) return answer;
+  try {
+    await deliver(answer.files.map(({ path }) => path));
+    return answer;
+  } catch (error) {
+    return failedWith(error);
+  }
+}
+
+function failedWith(error: unknown): LakeAnswer {
+  if (!(error instanceof UserError)) throw error;
+  return { exitCode: error.exitCode, message: error.message };
 }
 
 export function filesOf(answer: LakeAnswer): StagedFile[] {

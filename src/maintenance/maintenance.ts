@@ -9,16 +9,16 @@ import { errorCode } from '#src/base/errors';
 import type { JobName } from '#src/maintenance/job-names';
 import { JOB_WORK, type JobPlace, type JobReport } from '#src/maintenance/jobs';
 import { OrphanSightings } from '#src/maintenance/orphan-sightings';
-import { MaintenancePool, type MaintenanceWorkerData } from '#src/maintenance/pool';
+import type { JobThread, MaintenancePlace } from '#src/maintenance/pool';
 import { dueJob, scheduleOf } from '#src/maintenance/schedule';
 import { UpkeepAbandoned } from '#src/maintenance/upkeep-queue';
 import type { JobOutcome, JobRun } from '#src/state/job-run';
 
 export interface MaintenanceOptions extends Omit<JobPlace, 'work' | 'sightings' | 'nextName'> {
-  /** Compiled actors/maintenance-worker.js. */
-  readonly worker: URL;
-  /** What the worker is told. */
-  readonly place: MaintenanceWorkerData;
+  /** Makes the thread for work on whole files. */
+  readonly jobThread: (place: MaintenancePlace) => JobThread;
+  /** What that thread is told. */
+  readonly place: MaintenancePlace;
   /** Prefix of the names of new files, unique in the data directory. */
   readonly filePrefix: string;
   readonly clock: Clock;
@@ -34,7 +34,7 @@ const NO_FIGURES = { filesIn: 0, filesOut: 0, rowsIn: 0, rowsOut: 0, bytesIn: 0,
 export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly #sightings = new OrphanSightings();
-  #pool: MaintenancePool | undefined;
+  #pool: JobThread | undefined;
   #running: Promise<JobRun> | undefined;
   #suspended = false;
   #files = 0;
@@ -106,14 +106,14 @@ export class Maintenance {
   }
 
   #place(): JobPlace {
-    const { worker, place, filePrefix } = this.#options;
+    const { jobThread, place, filePrefix } = this.#options;
     return {
       ...this.#options,
       sightings: this.#sightings,
       nextName: () => `${filePrefix}-${this.#files++}`,
       work: (job) => {
         if (this.#suspended) throw new UpkeepAbandoned('maintenance is suspended');
-        this.#pool ??= new MaintenancePool(worker, place);
+        this.#pool ??= jobThread(place);
         return this.#pool.run(job);
       },
     };

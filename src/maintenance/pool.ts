@@ -7,7 +7,7 @@ import type { CatalogSpec } from '#src/iceberg/open-catalog';
 import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
 import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
 
-export interface MaintenanceWorkerData {
+export interface MaintenancePlace {
   readonly warehouse: WarehouseSpec;
   readonly catalog: CatalogSpec;
   readonly stateDir: string;
@@ -15,11 +15,18 @@ export interface MaintenanceWorkerData {
 
 const IDLE_MS_MAX = 5_000;
 
-export class MaintenancePool {
+/** Whatever runs maintenance work, one piece at a time. */
+export interface JobThread {
+  run<J extends WorkerJob>(job: J): Promise<AnswerOf<J>>;
+  /** Ends the work at once; what has not settled is rejected. */
+  destroy(): Promise<void>;
+}
+
+export class MaintenancePool implements JobThread {
   readonly #piscina: Piscina<WorkerJob, AnswerOf<WorkerJob>>;
 
   /** `worker`: compiled file of the worker. */
-  constructor(worker: URL, workerData: MaintenanceWorkerData) {
+  constructor(worker: URL, workerData: MaintenancePlace) {
     this.#piscina = new Piscina({
       filename: worker.href,
       workerData,

@@ -3,22 +3,23 @@
  * opens the state read-only for as long as a job takes, and commits nothing.
  */
 import type { Disk } from '#src/base/disk';
-import type { Catalog } from '#src/iceberg/catalog';
+import type { Databases } from '#src/base/key-value';
 import { NO_STEPS } from '#src/iceberg/commit-steps';
+import { type CatalogSpec, openCatalog } from '#src/iceberg/open-catalog';
 import { RETENTION } from '#src/iceberg/table-metadata';
 import { type CompactionJob, type CompactionResult, compact } from '#src/lake/compaction';
 import { type AuditCursor, type AuditReport, audit } from '#src/maintenance/audit';
 import { findOrphans } from '#src/state/recovery';
 import { StateStore } from '#src/state/store';
-import { deliver, type WarehouseSpec } from '#src/warehouse/open-warehouse';
-import type { Warehouse } from '#src/warehouse/warehouse';
+import { deliver, openWarehouse, type WarehouseSpec } from '#src/warehouse/open-warehouse';
 
 export interface WorkerPlace {
   readonly disk: Disk;
-  readonly spec: WarehouseSpec;
-  readonly warehouse: Warehouse;
-  readonly catalog: Catalog;
+  readonly warehouse: WarehouseSpec;
+  readonly catalog: CatalogSpec;
   readonly stateDir: string;
+  /** LMDB unless said otherwise. */
+  readonly databases?: Databases;
 }
 
 export type WorkerJob =
@@ -36,7 +37,8 @@ export async function runWorkerJob(
   place: WorkerPlace,
   job: WorkerJob,
 ): Promise<AnswerOf<WorkerJob>> {
-  const { disk, spec, warehouse, catalog, stateDir } = place;
+  const { disk, warehouse: spec, catalog, stateDir, databases } = place;
+  const warehouse = openWarehouse(disk, spec);
   if (job.kind === 'compact') {
     const files = {
       read: (path: string) => warehouse.get(path),
@@ -44,10 +46,18 @@ export async function runWorkerJob(
     };
     return compact({ disk, lakeDir: spec.dir }, files, job.job);
   }
-  const store = await StateStore.open(stateDir, { readOnly: true });
+  const store = await StateStore.open(stateDir, {
+    readOnly: true,
+    ...(databases !== undefined && { databases }),
+  });
   try {
     if (job.kind === 'orphans') return await findOrphans({ warehouse, store });
-    const tables = { warehouse, catalog, step: NO_STEPS, retention: RETENTION };
+    const tables = {
+      warehouse,
+      catalog: openCatalog(catalog),
+      step: NO_STEPS,
+      retention: RETENTION,
+    };
     return await audit({ store, tables }, job.cursor, job.filesMax);
   } finally {
     await store.close();

@@ -17,12 +17,13 @@ import type { Instrument } from '#schemas/instrument';
 import type { Clock } from '#src/base/clock';
 import { type Disk, makeDirectoryDurably } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
+import type { Databases } from '#src/base/key-value';
 import { nodeDisk } from '#src/base/node-disk';
 import { Turns } from '#src/base/turns';
 import type { Config } from '#src/config/schema';
 import { NO_STEPS } from '#src/iceberg/commit-steps';
 import { openCatalog } from '#src/iceberg/open-catalog';
-import { publishChange, reconcileTables, shownEpochs } from '#src/iceberg/publication';
+import { icebergTables, type Tables } from '#src/iceberg/publication';
 import type { Lake } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
 import { LogHead } from '#src/log/log-head';
@@ -34,6 +35,7 @@ import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
 import type { RegisteredInstrument } from '#src/state/instrument-registry';
+import { lmdbDatabases } from '#src/state/open-environment';
 import { deleteRemoved, recoverLake } from '#src/state/recovery';
 import { type DerivationRules, rulesOf } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
@@ -54,6 +56,8 @@ export interface DataDirectory {
   readonly tables: Lake;
   readonly warehouse: WarehouseSpec;
   readonly step: Steps;
+  /** Brings them in line with the state. */
+  readonly publication: Tables;
   /** Commits to the tables and deletions of their files, one after the other. */
   readonly turns: Turns;
   /** Every instrument the directory has ever had, by code. */
@@ -87,16 +91,36 @@ export interface OpenOptions {
   readonly bronze?: string;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
   readonly purpose: string;
+  /** The machine's, unless said otherwise. */
+  readonly ground?: Ground;
   /** Told of every named point of commits and maintenance: for tests that crash there. */
   readonly step?: Steps;
 }
 
+/** What a data directory stands on. */
+export interface Ground {
+  readonly disk: Disk;
+  readonly databases: Databases;
+  readonly acquire: (
+    dir: string,
+    owner: { readonly clock: Clock; readonly purpose: string },
+  ) => Promise<{ release(): Promise<void> }>;
+  readonly publication: (tables: Lake) => Tables;
+}
+
+const machineGround = (): Ground => ({
+  disk: nodeDisk(),
+  databases: lmdbDatabases,
+  acquire: acquireDataDirectory,
+  publication: icebergTables,
+});
+
 export async function openDataDirectory(options: OpenOptions): Promise<DataDirectory> {
   const { config, clock, purpose } = options;
   const dir = config.data_dir;
-  const lock = await acquireDataDirectory(dir, { clock, purpose });
+  const { disk, databases, acquire, publication: tablesOver } = options.ground ?? machineGround();
+  const lock = await acquire(dir, { clock, purpose });
   try {
-    const disk = nodeDisk();
     const paths = { ...dataPaths(dir), ...(options.bronze && { bronze: options.bronze }) };
     const warehouse = warehouseSpec(config, dir);
     makeDirectoryDurably(disk, warehouse.dir);
@@ -105,7 +129,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
     for (const exchange of EXCHANGES) {
       makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
     }
-    const store = await StateStore.open(paths.state, { createdUs: clock.nowUs() });
+    const store = await StateStore.open(paths.state, { createdUs: clock.nowUs(), databases });
     try {
       const stored = store.identity.binanceStream ?? config.exchanges.binance.channel;
       const asked = options.binanceStream;
@@ -123,6 +147,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         step,
         retention: snapshotRetention(config.maintenance),
       };
+      const publication = tablesOver(tables);
       const turns = new Turns();
       const data: DataDirectory = {
         dir,
@@ -132,6 +157,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         tables,
         warehouse,
         step,
+        publication,
         turns,
         instruments,
         binanceStream,
@@ -142,9 +168,8 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
               warehouse: tables.warehouse,
               store,
               tables: {
-                reconcile: (record) =>
-                  reconcileTables(tables, record, (table) => store.files(table)),
-                shownEpochs: (names) => shownEpochs(tables, names),
+                reconcile: (record) => publication.reconcile(record, (table) => store.files(table)),
+                shownEpochs: (names) => publication.shownEpochs(names),
               },
             }),
           ),
@@ -206,7 +231,7 @@ export async function syncBronze(
  * visible one, and deletes the replaced files that no snapshot shows any more. Repeatable.
  */
 export function publishEpoch(
-  { store, tables, turns, step }: DataDirectory,
+  { store, tables, publication, turns, step }: DataDirectory,
   epoch: number,
   added: readonly StagedFile[],
   upkeep?: UpkeepChange,
@@ -215,7 +240,7 @@ export function publishEpoch(
     const { committedUs } = store.epoch();
     const left = new Set([...(upkeep?.retired ?? []), ...(upkeep?.expired ?? [])]);
     const removed = store.removedFiles().filter(({ removedEpoch }) => removedEpoch === epoch);
-    await publishChange(tables, {
+    await publication.publish({
       epoch,
       committedUs,
       added,
@@ -228,7 +253,7 @@ export function publishEpoch(
     if (upkeep !== undefined) step('upkeep-published', '');
     await store.markPublished(epoch);
     const { warehouse } = tables;
-    await deleteRemoved({ warehouse, store }, (names) => shownEpochs(tables, names));
+    await deleteRemoved({ warehouse, store }, (names) => publication.shownEpochs(names));
     if (upkeep !== undefined) step('upkeep-deleted', '');
   });
 }
