@@ -9,8 +9,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { bronzeTable } from '#schemas/bronze';
 import { DEAD_LETTERS } from '#schemas/dead-letter';
-import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { systemClock } from '#src/base/clock';
@@ -22,7 +23,7 @@ import { type OfflineRequest, withOfflineRun } from '#src/commands/offline';
 import { requireData } from '#src/commands/open-state';
 import { type Progress, progressBar } from '#src/commands/progress-bar';
 import type { Config } from '#src/config/schema';
-import { type ReadFile, readDeadLetters, readTrades } from '#src/lake/table-reader';
+import { type ReadFile, readDeadLetters, readFrames, readTrades } from '#src/lake/table-reader';
 import { listSegments } from '#src/log/segment-files';
 import type { OutputColumn } from '#src/output/rows';
 import { printRows } from '#src/output/standard-output';
@@ -87,10 +88,10 @@ async function run(args: Arguments): Promise<void> {
         progress.phase('comparing', PARTS.length);
         const parts: Compared[] = [];
         for (const [what, digest] of PARTS) {
-          const theirs = await digest(copy);
+          const theirs = await digest(copy, data);
           let mine: Digest | undefined;
           try {
-            mine = await digest(data);
+            mine = await digest(data, copy);
           } catch (error) {
             damage ??= damageOf(error);
           }
@@ -189,7 +190,8 @@ async function rebuildDamaged(config: Config, to: string, progress: Progress): P
     };
     return await rebuild(request, progress, async (copy) => {
       const parts: Compared[] = [];
-      for (const [what, digest] of PARTS) parts.push(compared(what, undefined, await digest(copy)));
+      for (const [what, digest] of PARTS)
+        parts.push(compared(what, undefined, await digest(copy, copy)));
       return parts;
     });
   } finally {
@@ -231,9 +233,19 @@ function compared(what: string, mine: Digest | undefined, theirs: Digest): Compa
   };
 }
 
+/** Of one of two directories that are compared; `other` says how far the other one has come. */
+type PartDigest = (data: DataDirectory, other: DataDirectory) => Digest | Promise<Digest>;
+
 /** What is compared, in order. */
-const PARTS: readonly (readonly [string, (data: DataDirectory) => Digest | Promise<Digest>])[] = [
+const PARTS: readonly (readonly [string, PartDigest])[] = [
   ['frames and counts', progressDigest],
+  ...EXCHANGES.map(
+    (exchange) =>
+      [
+        bronzeTable(exchangeKey(exchange)),
+        (data: DataDirectory, other: DataDirectory) => framesDigest(data, other, exchange),
+      ] as const,
+  ),
   ...[...EXCHANGES.map((exchange) => silverTable(exchangeKey(exchange))), GOLD_TRADES].map(
     (table) => [table, (data: DataDirectory) => tradesDigest(data, table)] as const,
   ),
@@ -276,6 +288,28 @@ function progressDigest({ store }: DataDirectory): Digest {
       .map((p) => JSON.stringify(Object.entries(p).sort()))
       .concat([...gold].sort(byExchange).map((g) => JSON.stringify(Object.entries(g).sort()))),
   );
+}
+
+/**
+ * The frames both directories have in the table: which segments are in it by now depends on when they
+ * were sealed, what is in it does not.
+ */
+async function framesDigest(
+  { store, tables }: DataDirectory,
+  other: DataDirectory,
+  exchange: Exchange,
+): Promise<Digest> {
+  const tabledOf = (one: StateStore): number =>
+    one.epoch().bronze.find((b) => b.exchange === exchange)?.nextSequence ?? 0;
+  const end = Math.min(tabledOf(store), tabledOf(other.store));
+  const digest = new RunningDigest();
+  const files = [...store.files(bronzeTable(exchangeKey(exchange)))];
+  for await (const row of readFrames(readerOf(tables), files)) {
+    if (row.sequence >= end) continue;
+    const raw = createHash('sha256').update(row.raw_frame).digest('hex');
+    digest.add(JSON.stringify({ ...row, raw_frame: raw }));
+  }
+  return digest.end();
 }
 
 /** Rows of a partition come in (time, id) order; equal ones are ordered by their place in the log. */

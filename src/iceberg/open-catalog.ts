@@ -1,6 +1,6 @@
 /** Which catalog there is, as plain data that goes to every thread, and the catalog of that description. */
 import { systemClock } from '#src/base/clock';
-import { pause } from '#src/base/pause';
+import { pause, systemTimers } from '#src/base/timers';
 import type { Config } from '#src/config/schema';
 import type { Catalog } from '#src/iceberg/catalog';
 import { FILE_CATALOG } from '#src/iceberg/file-catalog';
@@ -18,6 +18,11 @@ export function openCatalog(spec: CatalogSpec): Catalog {
     uri,
     warehouse,
     token: process.env.BULLION_CATALOG_TOKEN,
-    patience: { clock: systemClock(), pause, timeoutMs, outageMs: minutes * MINUTE_MS },
+    patience: {
+      clock: systemClock(),
+      pause: (ms) => pause(systemTimers, ms),
+      timeoutMs,
+      outageMs: minutes * MINUTE_MS,
+    },
   });
 }

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { type Table, tableFromIPC, type Vector } from 'apache-arrow';
 import { readParquet } from 'parquet-wasm';
+import { BRONZE } from '#schemas/bronze';
 import { CANDLE } from '#schemas/candle';
 import { DEAD_LETTER } from '#schemas/dead-letter';
 import type { Column, TableSchema } from '#schemas/schema';
@@ -19,6 +20,7 @@ import { partitionSpan } from '#src/lake/partition';
 import type { RowOf } from '#src/lake/row';
 
 export type TradeRow = RowOf<typeof TRADE>;
+export type BronzeRow = RowOf<typeof BRONZE>;
 export type CandleRow = RowOf<typeof CANDLE>;
 export type DeadLetterRecord = RowOf<typeof DEAD_LETTER>;
 
@@ -79,6 +81,16 @@ export function readCandles(
 ): AsyncGenerator<CandleRow> {
   const equal = { symbol, exchange };
   return readRows(read, files, { table: CANDLE, time: 'window_start', equal, ...time });
+}
+
+/** By sequence, within each day. */
+export function readFrames(read: ReadFile, files: readonly DataFile[]): AsyncGenerator<BronzeRow> {
+  return readRows(read, files, {
+    table: BRONZE,
+    time: 'receive_timestamp', // never falls from one frame to the next
+    id: ['sequence', Number],
+    equal: {},
+  });
 }
 
 /** By (error_timestamp, offset). */

@@ -4,11 +4,10 @@
  * all; who asks sees to that.
  */
 import type { Clock } from '#src/base/clock';
-import type { Pause } from '#src/base/pause';
 
 export interface Patience {
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  readonly pause: Pause;
+  readonly pause: (ms: number) => Promise<void>;
   /** Of one attempt. */
   readonly timeoutMs: number;
   /** From the first attempt on. */

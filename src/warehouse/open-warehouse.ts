@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { systemClock } from '#src/base/clock';
 import { type Disk, readFile } from '#src/base/disk';
-import { pause } from '#src/base/pause';
+import { pause, systemTimers } from '#src/base/timers';
 import type { Config } from '#src/config/schema';
 import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { type S3Location, S3Warehouse } from '#src/warehouse/s3-warehouse';
@@ -47,7 +47,12 @@ export function warehouseSpec(
 export function openWarehouse(disk: Disk, spec: WarehouseSpec): Warehouse {
   if (spec.kind === 'disk') return new DiskWarehouse(disk, spec.dir);
   const { timeoutMs, outageMs } = spec;
-  return new S3Warehouse(spec, { clock: systemClock(), pause, timeoutMs, outageMs });
+  return new S3Warehouse(spec, {
+    clock: systemClock(),
+    pause: (ms) => pause(systemTimers, ms),
+    timeoutMs,
+    outageMs,
+  });
 }
 
 /** Sends staged files on to where they belong; they are gone from the staging folder then. */

@@ -11,6 +11,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { nodeDisk } from '#src/base/node-disk';
 import { COMMIT_STEPS } from '#src/iceberg/commit-steps';
+import { icebergTables } from '#src/iceberg/publication';
 import { type DataDirectory, publishEpoch } from '#src/supervision/data-directory';
 import { seeTable } from '#tests/iceberg/independent-reader';
 import { CANDLES, GOLD } from '#tests/iceberg/lake-model';
@@ -32,7 +33,8 @@ async function shownBy(data: DataDirectory, table: string): Promise<string[]> {
 test('replaced files stay as long as a snapshot shows them, and then go', async (t) => {
   const opened = await openDirectory(temporary(t));
   const retention = { snapshotsMin: 1, snapshotsMax: 2, ageMsMax: 86_400_000 };
-  const data = { ...opened, tables: { ...opened.tables, retention } };
+  const tables = { ...opened.tables, retention };
+  const data = { ...opened, tables, publication: icebergTables(tables) };
   const isThere = (n: number): boolean =>
     existsSync(join(data.paths.lake, CANDLES, 'data', DAY, `c${n}.parquet`));
   for (let n = 1; n <= 4; n++) {
