@@ -34,7 +34,7 @@ const FAULTS: Partial<FaultProfile> = {
   late: 0.0005,
   lateUs: [5_000_000, 60_000_000],
   drop: 0.0005,
-  lose: 0.0001,
+  lose: 0.00002,
   invalid: 0.0002,
   garbage: 0.0002,
   control: 0.0005,

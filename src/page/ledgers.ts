@@ -59,16 +59,19 @@ async function showGaps(): Promise<void> {
     table(
       [
         { name: 'Instrument', cell: ({ exchange, symbol }) => nameOf(exchange, symbol) },
-        {
-          name: 'Between',
-          cell: ({ after, before }) => `${dayTime(after)} and ${dayTime(before)}`,
-        },
+        { name: 'Between', cell: ({ after, before }) => stretch(after, before) },
         { name: 'Missing', isNumber: true, cell: ({ count }) => integer(count) },
       ],
       newest,
       'No trade id is missing between the first and the last that was received.',
     ),
   );
+}
+
+/** 23 Nov 08:20 to 08:31; the day again only where it is another one. */
+function stretch(from: string, to: string): string {
+  const isSameDay = from.slice(0, 10) === to.slice(0, 10);
+  return `${dayTime(from)} to ${isSameDay ? to.slice(11, 16) : dayTime(to)}`;
 }
 
 function nameOf(exchange: string, symbol: string): HTMLElement {
