@@ -71,7 +71,7 @@ async function start(): Promise<void> {
   const spread = new Spread(stream, symbols);
   const view = new MarketView(stream, onFailure);
   market = view;
-  startTheme(() => view.chart.paint());
+  view.chart.paint();
   stream.connect();
   const pickers = new Pickers(symbols, (choice) => {
     const listing = symbols.find(
@@ -109,5 +109,5 @@ function begin(): void {
   });
 }
 
-startTheme(() => {});
+startTheme(() => market?.chart.paint());
 begin();
