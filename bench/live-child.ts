@@ -7,6 +7,7 @@ import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
+import { newSecret } from '#src/base/secret';
 import { loadConfig } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
 import { coresAllowed } from '#src/runtime/affinity';
@@ -94,7 +95,7 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     lakeWorker: new URL('../actors/lake-worker.js', import.meta.url),
     maintenanceWorker: new URL('../actors/maintenance-worker.js', import.meta.url),
     log: openLog('error'),
-    access: THIS_MACHINE_ONLY,
+    gateway: { access: THIS_MACHINE_ONLY, cursorSecret: newSecret() },
     giveUp: (_, reason) => {
       throw new Error(reason);
     },

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
+import { newSecret } from '#src/base/secret';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { loadTokens, requireToken, TOKEN_VARIABLES } from '#src/config/tokens';
@@ -77,7 +78,7 @@ async function main(): Promise<void> {
     lakeWorker: new URL('./actors/lake-worker.js', import.meta.url),
     maintenanceWorker: new URL('./actors/maintenance-worker.js', import.meta.url),
     log,
-    access: { tokens, hosts, origins },
+    gateway: { access: { tokens, hosts, origins }, cursorSecret: newSecret() },
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);
       process.exit(exitCode); // durable state is complete at every instant; nothing to tidy up

@@ -68,6 +68,8 @@ export interface IngestSpec extends Common {
 export interface GatewaySpec extends Common {
   readonly role: 'gateway';
   readonly access: AccessRules;
+  /** Signs cursors: the same for every start of the gateway within a process. */
+  readonly cursorSecret: Uint8Array;
   readonly live: SharedArrayBuffer;
 }
 

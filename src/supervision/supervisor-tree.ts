@@ -9,7 +9,6 @@
  * process with one reason and its exit code.
  */
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
-import type { AccessRules } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
 import { EXIT, type ExitCode } from '#src/base/errors';
@@ -61,7 +60,7 @@ export interface SupervisorOptions {
   readonly lakeWorker: URL;
   readonly maintenanceWorker: URL;
   readonly log: Log;
-  readonly access: AccessRules;
+  readonly gateway: Pick<GatewaySpec, 'access' | 'cursorSecret'>;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
 }
@@ -122,16 +121,11 @@ export class SupervisorTree {
         start: () => this.#thread(this.#ingestSpec(id, exchange)),
       });
     });
-    const gatewaySpec: GatewaySpec = {
-      ...this.#common('gateway'),
-      role: 'gateway',
-      live: this.#live,
-      access: options.access,
-    };
+    const gateway = { ...options.gateway, role: 'gateway', live: this.#live } as const;
     this.#gateway = new Child<GatewayControl>({
       ...child,
       id: 'gateway',
-      start: () => this.#thread(gatewaySpec),
+      start: () => this.#thread({ ...this.#common('gateway'), ...gateway }),
     });
   }
 
