@@ -240,6 +240,7 @@ test('shared memory is synchronised in a few files only', () => {
     'src/runtime/counters.ts',
     'src/log/log-head.ts',
     'src/candles/live-candles.ts',
+    'src/trades/live-trades.ts',
   ];
   assert.deepEqual(offenders(product, /\bAtomics\./, may), []);
 });

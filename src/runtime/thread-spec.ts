@@ -46,6 +46,8 @@ export interface ValidationSpec extends Processing {
 export interface GoldSpec extends Processing {
   readonly role: 'gold';
   readonly shard: number;
+  /** Where the newest trades are shown (src/trades/live-trades.ts); undefined where nobody looks. */
+  readonly liveTrades: SharedArrayBuffer | undefined;
 }
 
 export interface CandlesSpec extends Processing {
@@ -71,6 +73,9 @@ export interface GatewaySpec extends Common {
   /** Signs cursors: the same for every start of the gateway within a process. */
   readonly cursorSecret: Uint8Array;
   readonly live: SharedArrayBuffer;
+  readonly liveTrades: SharedArrayBuffer;
+  /** The doorbells of all actors: its own is rung when live trades or candles have changed. */
+  readonly doorbells: SharedArrayBuffer;
 }
 
 export type ThreadSpec = ValidationSpec | GoldSpec | CandlesSpec | IngestSpec | GatewaySpec;

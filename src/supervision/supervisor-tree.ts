@@ -20,6 +20,7 @@ import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
 import { ActorThread } from '#src/supervision/actor-thread';
+import { answered, pause } from '#src/supervision/answered';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
 import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
@@ -42,12 +43,11 @@ import {
   epochStatus,
   exchangeStatus,
 } from '#src/supervision/status';
+import { allocateLiveTrades } from '#src/trades/live-trades';
 
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
 const DRAIN_MS_MAX = 4_000;
-/** An actor that does not answer within this time is left out of the status. */
-const ANSWER_MS_MAX = 1_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -72,6 +72,7 @@ export class SupervisorTree {
   readonly #heads: ReadonlyMap<Exchange, SharedArrayBuffer>;
   readonly #doorbells: SharedArrayBuffer;
   readonly #live: SharedArrayBuffer;
+  readonly #liveTrades: SharedArrayBuffer;
   readonly #ingest: readonly Child<IngestControl>[];
   readonly #gateway: Child<GatewayControl>;
   readonly #heartbeats: HeartbeatWatch;
@@ -106,6 +107,7 @@ export class SupervisorTree {
     );
     this.#doorbells = allocateDoorbells(shape);
     this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
+    this.#liveTrades = allocateLiveTrades(data.instruments.length);
     this.#maintenance = new ScheduledMaintenance({
       ...options,
       worker: options.maintenanceWorker,
@@ -121,11 +123,10 @@ export class SupervisorTree {
         start: () => this.#thread(this.#ingestSpec(id, exchange)),
       });
     });
-    const gateway = { ...options.gateway, role: 'gateway', live: this.#live } as const;
     this.#gateway = new Child<GatewayControl>({
       ...child,
       id: 'gateway',
-      start: () => this.#thread({ ...this.#common('gateway'), ...gateway }),
+      start: () => this.#thread(this.#gatewaySpec('gateway')),
     });
   }
 
@@ -234,6 +235,7 @@ export class SupervisorTree {
       heads: this.#heads,
       doorbells: this.#doorbells,
       live: this.#live,
+      liveTrades: this.#liveTrades,
       board: this.#board.memory,
       boardRow: this.#board.row,
       layout,
@@ -411,6 +413,17 @@ export class SupervisorTree {
     };
   }
 
+  #gatewaySpec(id: string): GatewaySpec {
+    return {
+      ...this.#common(id),
+      role: 'gateway',
+      live: this.#live,
+      liveTrades: this.#liveTrades,
+      doorbells: this.#doorbells,
+      ...this.#options.gateway,
+    };
+  }
+
   #thread<C extends Stoppable>(spec: IngestSpec | GatewaySpec): ActorThread<C> {
     const { entry, log } = this.#options;
     return new ActorThread<C>(entry, spec, {
@@ -429,19 +442,4 @@ export class SupervisorTree {
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
-}
-
-/** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
-async function answered<T>(call: Promise<T> | undefined): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ANSWER_MS_MAX);
-  });
-  return Promise.race([call, late])
-    .catch(() => undefined)
-    .finally(() => clearTimeout(timer));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
