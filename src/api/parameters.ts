@@ -87,7 +87,7 @@ export function integer(min: number, max: number, description: string): Paramete
       let number = value;
       if (typeof value !== 'number') {
         const text = oneText(value, name, allowed);
-        number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+        number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
       }
       const isGood = Number.isSafeInteger(number) && (number as number) >= min;
       if (isGood && (number as number) <= max) return number as number;

@@ -12,7 +12,7 @@ import {
   Type,
   vectorFromArray,
 } from 'apache-arrow';
-import { Table as ParquetTable, writeParquet } from 'parquet-wasm';
+import { Compression, Table, WriterPropertiesBuilder, writeParquet } from 'parquet-wasm';
 import type { Column } from '#schemas/schema';
 import { parseScaled } from '#src/base/decimal';
 import { assert } from '#src/base/errors';
@@ -48,7 +48,7 @@ export function encodeAnswer(table: AnswerTable, format: AnswerFormat): Uint8Arr
     case 'arrow':
       return encodeArrow(table);
     case 'parquet':
-      return writeParquet(ParquetTable.fromIPCStream(encodeArrow(table)));
+      return encodeParquet(encodeArrow(table));
   }
 }
 
@@ -97,6 +97,15 @@ function encodeArrow({ columns, rows }: AnswerTable): Uint8Array {
   writer.write(batchOf(schema, columns, rows));
   writer.finish();
   return writer.toUint8Array(true);
+}
+
+/** Snappy, because every reader has it; the tables themselves are zstd. */
+function encodeParquet(stream: Uint8Array): Uint8Array {
+  const properties = new WriterPropertiesBuilder()
+    .setCreatedBy('bullion')
+    .setCompression(Compression.SNAPPY)
+    .build();
+  return writeParquet(Table.fromIPCStream(stream), properties);
 }
 
 function batchOf(
