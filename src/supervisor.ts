@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { diskFailure, EXIT, UserError } from '#src/base/errors';
+import { newSecret } from '#src/base/secret';
 import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
@@ -78,7 +79,7 @@ async function main(): Promise<void> {
     timers: systemTimers,
     workers: threadWorkers(new URL('./actors/', import.meta.url)),
     log,
-    access: { tokens, hosts, origins },
+    gateway: { access: { tokens, hosts, origins }, cursorSecret: newSecret() },
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);
       process.exit(exitCode); // durable state is complete at every instant; nothing to tidy up

@@ -167,27 +167,49 @@ function findRows<T extends TableSchema>(
 /** More rows than any file has: the whole file comes as one record batch. */
 const BATCH_ROWS = 2 ** 30;
 
+/** What to decode of a file; everything unless given. */
+export interface FilePart {
+  readonly columns?: string[];
+  /** By index; each has ROWS_PER_FILE_MAX rows but for a file's last. */
+  readonly rowGroups?: number[];
+}
+
 /** All rows of a file as one record batch; refuses one whose bytes are not those committed. */
-export function decodeDataFile(read: ReadFile, { path, sha256 }: DataFile): Table {
-  const damaged = (what: string, cause?: unknown): UserError =>
-    new UserError(
-      EXIT.io,
-      `Data file ${path} ${what}: run \`bullion rebuild\` to make it again from the bronze log.`,
-      { cause },
-    );
+export function decodeDataFile(read: ReadFile, file: DataFile): Table {
+  return decodeBytes(file, readDataFile(read, file));
+}
+
+function damaged(path: string, what: string, cause?: unknown): UserError {
+  return new UserError(
+    EXIT.io,
+    `Data file ${path} ${what}: run \`bullion rebuild\` to make it again from the bronze log.`,
+    { cause },
+  );
+}
+
+/** The bytes of a file, if they are those committed. */
+export function readDataFile(read: ReadFile, { path, sha256 }: DataFile): Uint8Array {
   let bytes: Uint8Array;
   try {
     bytes = read(path);
   } catch (error) {
     if (!isDiskError(error)) throw error;
-    throw damaged(`cannot be read (${errorCode(error)})`, error);
+    throw damaged(path, `cannot be read (${errorCode(error)})`, error);
   }
   if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256) {
-    throw damaged('is damaged (its SHA-256 is not the one committed)');
+    throw damaged(path, 'is damaged (its SHA-256 is not the one committed)');
   }
+  return bytes;
+}
+
+export function decodeBytes(
+  { path }: Pick<DataFile, 'path'>,
+  bytes: Uint8Array,
+  part: FilePart = {},
+): Table {
   try {
-    return tableFromIPC(readParquet(bytes, { batchSize: BATCH_ROWS }).intoIPCStream());
+    return tableFromIPC(readParquet(bytes, { batchSize: BATCH_ROWS, ...part }).intoIPCStream());
   } catch (error) {
-    throw damaged('is not a readable Parquet file', error);
+    throw damaged(path, 'is not a readable Parquet file', error);
   }
 }

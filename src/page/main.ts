@@ -1,5 +1,5 @@
 /**
- * The page: puts its parts together and keeps them fed. /health once a second for the machine room,
+ * The page: puts its parts together and keeps them fed. /v1/status once a second for the machine room,
  * the stream for the market, the ledgers every few seconds.
  */
 import type { Health } from '#src/api/health';
@@ -83,7 +83,7 @@ async function start(): Promise<void> {
   });
   if (pickers.listing === undefined) throw new Error('the server lists no symbols');
   repeat(HEALTH_MS, async () => {
-    health = await getJson<Health>('/health', [503]);
+    health = await getJson<Health>('/v1/status');
     isGone = false;
     room.show(health);
     showExchanges(health);

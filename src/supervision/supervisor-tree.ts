@@ -9,7 +9,6 @@
  * process with one reason and its exit code.
  */
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
-import type { AccessRules } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
 import { EXIT, type ExitCode } from '#src/base/errors';
@@ -58,7 +57,7 @@ export interface SupervisorOptions {
   readonly timers: Timers;
   readonly workers: Workers;
   readonly log: Log;
-  readonly access: AccessRules;
+  readonly gateway: Pick<GatewaySpec, 'access' | 'cursorSecret'>;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
 }
@@ -405,7 +404,7 @@ export class SupervisorTree {
       live: this.#live,
       liveTrades: this.#liveTrades,
       doorbells: this.#doorbells,
-      access: this.#options.access,
+      ...this.#options.gateway,
     };
   }
 

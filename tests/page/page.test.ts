@@ -231,7 +231,7 @@ test('hostile answers stay text, in every place that shows one', {
       }),
     );
   };
-  await page.route(/\/(health|v1\/(symbols|gaps|dead-letters|stats))(\?|$)/, async (route) => {
+  await page.route(/\/v1\/(status|symbols|gaps|dead-letters|stats)(\?|$)/, async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, json: poison(await response.json()) });
   });
@@ -242,7 +242,7 @@ test('hostile answers stay text, in every place that shows one', {
   assert.match(await page.locator('#symbol').innerHTML(), /&lt;img/);
   // Everything has been drawn once: the ledgers are asked for every few seconds.
   await page.waitForResponse(/\/v1\/gaps/);
-  await page.waitForResponse(/\/health/);
+  await page.waitForResponse(/\/v1\/status/);
   await assertNothingHostileRan(page);
   const unexpected = complaints.filter((text) => !/status of 400/.test(text));
   assert.deepEqual(unexpected, []);
