@@ -25,8 +25,8 @@ const TRADES_PER_SECOND_PER_EXCHANGE = 300;
 const FIGURES_MS = 1_000;
 /** 2026-07-07, the day of the prices in src/simulator/instrument.ts. */
 const IDS_FROM_SECONDS = 1_783_382_400;
-/** An instrument makes about 27 trades a second here. */
-const IDS_PER_SECOND = 50;
+/** No instrument makes more than its whole exchange does. */
+const IDS_PER_SECOND = TRADES_PER_SECOND_PER_EXCHANGE;
 
 const FAULTS: Partial<FaultProfile> = {
   duplicate: 0.01,

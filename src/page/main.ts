@@ -16,7 +16,7 @@ import { Spread } from './spread.js';
 import { startTheme } from './theme.js';
 
 const HEALTH_MS = 1_000;
-const LEDGERS_MS = 5_000;
+const LEDGERS_MS = 10_000;
 
 const CONNECTION_WORDS = {
   connecting: ['waiting', 'Connecting'],
