@@ -27,6 +27,7 @@ import { readDeadLetters, readTrades } from '#src/lake/table-reader';
 import { listSegments } from '#src/log/segment-files';
 import type { OutputColumn } from '#src/output/rows';
 import { printRows } from '#src/output/standard-output';
+import { checkStateApart } from '#src/state/check-apart';
 import { rulesOf, withRules } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
 import { type DataDirectory, dataPaths } from '#src/supervision/data-directory';
@@ -188,8 +189,15 @@ async function rebuildDamaged(config: Config, to: string, progress: Progress): P
 async function survivors(config: Config) {
   const configured = { rules: rulesOf(config), binanceStream: 'as stored', instruments: undefined };
   let store: StateStore | undefined;
+  const { state } = dataPaths(config.data_dir);
   try {
-    store = await StateStore.open(dataPaths(config.data_dir).state, { readOnly: true });
+    // What is damaged may end the process that reads it: another one reads it first.
+    if (existsSync(state)) {
+      const check = checkStateApart(state);
+      await check.core;
+      check.stop();
+    }
+    store = await StateStore.open(state, { readOnly: true });
     const { rules = configured.rules, binanceStream = 'as stored' as const } = store.identity;
     return { rules, binanceStream, instruments: store.instruments() };
   } catch (error) {

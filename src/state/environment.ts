@@ -3,13 +3,15 @@
  * StateCorruptError. One writer (whoever holds the data directory's lock); any number of readers in
  * other threads and processes. A write is one transaction and resolves when it is on the disk.
  */
+
+import { ABORT } from 'lmdb';
 import { assert } from '#src/base/errors';
 import { AreaTotals } from '#src/state/area-totals';
 import { Edits } from '#src/state/edits';
 import { AREA, AREA_COUNT, type Area, afterPrefix, areaKey } from '#src/state/keys';
 import type { Lmdb } from '#src/state/open-environment';
 import { createEnvironment, openEnvironment } from '#src/state/open-environment';
-import { sealOf, unseal } from '#src/state/sealed-value';
+import { seal, sealOf, unseal } from '#src/state/sealed-value';
 import { readError, StateCorruptError, writeError } from '#src/state/state-errors';
 
 export interface Entry {
@@ -127,6 +129,20 @@ export class Environment {
     const write = this.#lastWrite.then(() => this.#write(edit));
     this.#lastWrite = write.catch(() => {});
     return write;
+  }
+
+  /** Goes through the motions of a write, down to the pages it would take, and takes it back. */
+  rehearseWrite(): void {
+    const key = areaKey(AREA.totals);
+    const totals = this.#totals().bytes();
+    try {
+      this.#db.transactionSync(() => {
+        this.#db.putSync(key, seal(key, totals));
+        return ABORT;
+      });
+    } catch (error) {
+      throw readError(this.directory, error);
+    }
   }
 
   async close(): Promise<void> {

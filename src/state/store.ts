@@ -257,6 +257,11 @@ export class StateStore {
     verifyPending(this.#environment);
   }
 
+  /** Writes nothing: only finds out whether a write would come through. */
+  rehearseWrite(): void {
+    this.#environment.rehearseWrite();
+  }
+
   close(): Promise<void> {
     return this.#environment.close();
   }

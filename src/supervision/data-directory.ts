@@ -6,15 +6,17 @@
  *   <dir>/lake/<table>/data/   Parquet files
  *   <dir>/lake/<table>/metadata/  the Iceberg table over them
  *   <dir>/lock                 who owns it
+ *   <dir>/closed               there when the last owner closed it in order
  *
- * Opening it takes the lock, opens the state, adds configured instruments to the registry, finishes
- * what the last process left undone and deletes files no epoch names; only then may actors start.
+ * Opening it takes the lock, opens the state (after an unclean end a process of its own has read it
+ * before), adds configured instruments to the registry, finishes what the last process left undone
+ * and deletes files no epoch names; only then may actors start.
  */
 import { join, resolve } from 'node:path';
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import type { Clock } from '#src/base/clock';
-import { type Disk, makeDirectoryDurably } from '#src/base/disk';
+import { type Disk, makeDirectoryDurably, writeFileDurably } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
 import { Turns } from '#src/base/turns';
@@ -29,12 +31,16 @@ import { snapshotRetention } from '#src/maintenance/jobs';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
+import { checkStateApart } from '#src/state/check-apart';
 import type { BinanceStream } from '#src/state/identity';
 import type { RegisteredInstrument } from '#src/state/instrument-registry';
 import { deleteRemoved, recoverLake } from '#src/state/recovery';
 import { type DerivationRules, rulesOf } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
+
+/** The file that says a directory was closed in order. */
+const CLOSED = 'closed';
 
 export interface DataDirectory {
   readonly dir: string;
@@ -53,6 +59,11 @@ export interface DataDirectory {
   readonly rules: DerivationRules;
   /** Brings the tables in line with the last epoch and deletes files no epoch names. */
   recover(): Promise<void>;
+  /**
+   * After an unclean end the rest of the state is still being read by a process of its own; rejects
+   * when it is damaged.
+   */
+  readonly stateChecked: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -92,6 +103,10 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
     for (const exchange of EXCHANGES) {
       makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
     }
+    const wasClosed = takeClosedMark(disk, dir);
+    const isChecked = !wasClosed && disk.stat(paths.state) !== undefined;
+    const check = isChecked ? checkStateApart(paths.state) : undefined;
+    await check?.core;
     const store = await StateStore.open(paths.state, { createdUs: clock.nowUs() });
     try {
       const stored = store.identity.binanceStream ?? config.exchanges.binance.channel;
@@ -133,14 +148,18 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
               },
             }),
           ),
+        stateChecked: check?.whole ?? Promise.resolve(),
         close: async () => {
+          check?.stop();
           await store.close();
+          writeFileDurably(disk, join(dir, CLOSED), new Uint8Array(0));
           await lock.release();
         },
       };
       await data.recover();
       return data;
     } catch (error) {
+      check?.stop();
       await store.close();
       throw error;
     }
@@ -148,6 +167,15 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
     await lock.release();
     throw error;
   }
+}
+
+/** Whether the last owner closed the directory in order; from now on it counts as not closed. */
+function takeClosedMark(disk: Disk, dir: string): boolean {
+  const path = join(dir, CLOSED);
+  if (disk.stat(path) === undefined) return false;
+  disk.unlink(path);
+  disk.syncDirectory(dir);
+  return true;
 }
 
 /**

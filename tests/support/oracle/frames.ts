@@ -42,14 +42,21 @@ export function readFrame(venue: Venue, bytes: Uint8Array, kind: number): FrameR
     case FRAME_KIND.rest:
       return text === undefined ? MALFORMED_FRAME : readPageText(venue, text);
     case FRAME_KIND.csv:
-      return text === undefined ? MALFORMED_FRAME : readCsv(venue, text, ['imported']);
+      return readCsv(venue, bytesOf(bytes), ['imported']);
     default: {
       // A replayed frame does not say what it was: a tag line in front does.
-      if (text === undefined || /^\s*[[{]/.test(text)) return readMessageText(venue, text, []);
-      if (CSV_TAG.test(text)) return readCsv(venue, text, []);
+      const plain = bytesOf(bytes);
+      if (/^[\0-\x20]*[[{]/.test(plain)) return readMessageText(venue, text, []);
+      if (CSV_TAG.test(plain)) return readCsv(venue, plain, []);
+      if (text === undefined) return MALFORMED_FRAME;
       return PAGE_TAG.test(text) ? readPageText(venue, text) : readMessageText(venue, text, []);
     }
   }
+}
+
+/** A csv file says nothing of its encoding: its separators and values are ASCII, the rest is bytes. */
+function bytesOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
 }
 
 function readMessageText(
