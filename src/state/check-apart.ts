@@ -16,8 +16,10 @@ export interface StateCheck {
 /** What a start reads is read in well under a second; a reader lost in a damaged tree never ends. */
 const CORE_MS_MAX = 20_000;
 
-export function checkStateApart(directory: string): StateCheck {
-  const child = fork(fileURLToPath(new URL('./check-process.js', import.meta.url)), [directory], {
+/** `isAwaited`: somebody is waiting for the core; otherwise it goes on in what time is left over. */
+export function checkStateApart(directory: string, isAwaited = true): StateCheck {
+  const program = fileURLToPath(new URL('./check-process.js', import.meta.url));
+  const child = fork(program, [directory, isAwaited ? 'awaited' : 'beside'], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: {},
     execArgv: [],

@@ -59,10 +59,7 @@ export interface DataDirectory {
   readonly rules: DerivationRules;
   /** Brings the tables in line with the last epoch and deletes files no epoch names. */
   recover(): Promise<void>;
-  /**
-   * After an unclean end the rest of the state is still being read by a process of its own; rejects
-   * when it is damaged.
-   */
+  /** The whole state is being read by a process of its own; rejects when it is damaged. */
   readonly stateChecked: Promise<void>;
   close(): Promise<void>;
 }
@@ -104,9 +101,9 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
       makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
     }
     const wasClosed = takeClosedMark(disk, dir);
-    const isChecked = !wasClosed && disk.stat(paths.state) !== undefined;
-    const check = isChecked ? checkStateApart(paths.state) : undefined;
-    await check?.core;
+    const isThere = disk.stat(paths.state) !== undefined;
+    const check = isThere ? checkStateApart(paths.state, !wasClosed) : undefined;
+    if (!wasClosed) await check?.core;
     const store = await StateStore.open(paths.state, { createdUs: clock.nowUs() });
     try {
       const stored = store.identity.binanceStream ?? config.exchanges.binance.channel;

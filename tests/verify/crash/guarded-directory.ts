@@ -192,6 +192,9 @@ export class GuardedDirectory {
     const bullion = await this.whole();
     this.world.simulator.pause();
     await pause(100);
+    await until('every frame to be judged', async () =>
+      (await bullion.health())?.exchanges.every(({ lag_frames }) => lag_frames === 0),
+    );
     const { code } = await bullion.end('SIGTERM');
     if (code !== 0) throw new Error(`SIGTERM ended with ${code}:\n${bullion.text.slice(-3_000)}`);
     this.ended();
