@@ -6,8 +6,9 @@ import { resolve } from 'node:path';
 import type { Remote } from 'comlink';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { mergedCandles } from '#src/api/candle-source';
-import { createGateway, listen } from '#src/api/gateway';
+import { createGateway } from '#src/api/gateway';
 import type { SystemStatus } from '#src/api/health';
+import { listen } from '#src/api/listen';
 import { nodeDisk } from '#src/base/node-disk';
 import { LiveCandlesReader } from '#src/candles/live-candles';
 import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
@@ -31,7 +32,7 @@ export async function start(
   const counters = new ActorCounters('gateway', spec.board, spec.boardRow);
   let status: SystemStatus = { exchanges: [], actors: [], last_epoch: null };
   let requests = 0;
-  const server = createGateway({
+  const server = await createGateway({
     instruments,
     candles: mergedCandles({
       committed: (timeframe, instrument, fromUs, toUs, descending) =>
@@ -48,12 +49,18 @@ export async function start(
     }),
     status: { status: () => status },
     iceberg: catalogReader(nodeDisk(), resolve(paths.lake)),
+    access: spec.access,
+    limits: {
+      connections: config.http.connections,
+      connectionsPerAddress: config.http.connections_per_address,
+      requestsPerSecond: config.http.requests_per_second,
+    },
     onFailure: (error) => {
       const stack = error instanceof Error ? error.stack : String(error);
       void line.log('error', 'a request failed', { stack });
     },
   });
-  server.addHook('onRequest', async () => {
+  server.server.on('request', () => {
     requests++;
   });
   const port = await listen(server, config.http.host, config.http.port);

@@ -18,16 +18,11 @@ import { validationDoorbell } from '#src/runtime/group-memory';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { IngestSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
-import { resumePoint } from '#src/trades/gaps';
+import { RECENT_GAP_US, resumePoint } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
 import { IngestActor } from './ingest.js';
 
 const HEARTBEAT_MS = 250;
-/**
- * Gaps that came to light within the hour before the last epoch are fetched again at a start: its
- * backfill may have been cut short. What the exchange has lost costs an hour of pages, once a start.
- */
-const RECENT_GAP_US = 3_600_000_000;
 
 export async function start(
   spec: IngestSpec,
@@ -95,6 +90,7 @@ export async function start(
   return {
     control: {
       status: () => actor.status(),
+      fillGaps: (gaps) => actor.fillGaps(gaps),
       stop: async () => {
         await actor.stop();
         end();

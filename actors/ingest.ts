@@ -19,6 +19,7 @@ import { type FeedCounters, newFeedCounters } from '#src/feed/counters';
 import type { FeedOptions } from '#src/feed/options';
 import type { FeedPorts, Timer } from '#src/feed/ports';
 import { ExchangeSession, type FeedEvent, type LaneStatus } from '#src/feed/session';
+import type { IdRange } from '#src/feed/trade-history';
 
 const SYNC_INTERVAL_MS = 100;
 /** Room comes back when retention or a person makes it: within seconds or not for minutes. */
@@ -122,6 +123,11 @@ export class IngestActor {
       lastError: this.#lastError,
       connections: this.#session.status(),
     };
+  }
+
+  /** Fetches what the gap ledger shows missing after an epoch, once each (src/feed/session.ts). */
+  fillGaps(gaps: readonly IdRange[]): void {
+    this.#session.fillGaps(gaps);
   }
 
   /** Resolves when every frame stored so far is durable; rejects when that cannot be promised. */

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
 import { loadConfig } from '#src/config/load';
@@ -93,6 +94,7 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     lakeWorker: new URL('../actors/lake-worker.js', import.meta.url),
     maintenanceWorker: new URL('../actors/maintenance-worker.js', import.meta.url),
     log: openLog('error'),
+    access: THIS_MACHINE_ONLY,
     giveUp: (_, reason) => {
       throw new Error(reason);
     },

@@ -12,6 +12,7 @@ import { systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
+import { loadTokens, requireToken, TOKEN_VARIABLES } from '#src/config/tokens';
 import { coresAllowed } from '#src/runtime/affinity';
 import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout, printLayout } from '#src/supervision/layout';
@@ -35,6 +36,11 @@ async function main(): Promise<void> {
     cwd,
     ...(args.config !== undefined && { configPath: args.config }),
   });
+  const { allow_remote, token_file, hosts, origins } = config.http;
+  const tokens = loadTokens({ env: process.env, cwd, file: token_file });
+  requireToken(allow_remote, tokens);
+  // No thread, child process or crash report gets to see one.
+  for (const variable of Object.values(TOKEN_VARIABLES)) delete process.env[variable];
   const instruments = loadInstruments({ cwd });
   const clock = systemClock();
   const exchanges = EXCHANGES.filter((exchange) => config.exchanges[exchangeKey(exchange)].enabled);
@@ -93,6 +99,7 @@ async function main(): Promise<void> {
     lakeWorker: new URL('./actors/lake-worker.js', import.meta.url),
     maintenanceWorker: new URL('./actors/maintenance-worker.js', import.meta.url),
     log,
+    access: { tokens, hosts, origins },
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);
       process.exit(exitCode); // durable state is complete at every instant; nothing to tidy up

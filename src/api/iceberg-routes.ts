@@ -164,10 +164,18 @@ function answer(error: unknown, reply: FastifyReply, onFailure: (error: unknown)
     .send(JSON.stringify({ error: { message, type, code: status } }));
 }
 
+/** What the door says, in the catalog's words. */
+const PROBLEM_EXCEPTIONS: Readonly<Record<number, string>> = {
+  401: 'NotAuthorizedException',
+  403: 'ForbiddenException',
+  429: 'SlowDownException',
+};
+
 function explain(error: unknown): { status: number; type: string; message: string } {
   if (error instanceof IcebergError) return error;
   if (error instanceof Problem) {
-    return { status: error.status, type: 'BadRequestException', message: error.message };
+    const type = PROBLEM_EXCEPTIONS[error.status] ?? 'BadRequestException';
+    return { status: error.status, type, message: error.message };
   }
   if (error instanceof Error && errorCode(error).startsWith('FST_ERR_')) {
     const status = 'statusCode' in error ? Number(error.statusCode) : 500;

@@ -7,11 +7,14 @@ export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
 export class Problem extends Error {
   readonly status: number;
+  /** Sent along: `www-authenticate` of a 401, `retry-after` of a 503. */
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, detail: string) {
+  constructor(status: number, detail: string, headers: Readonly<Record<string, string>> = {}) {
     super(detail);
     this.name = 'Problem';
     this.status = status;
+    this.headers = headers;
   }
 }
 
@@ -32,11 +35,18 @@ const DETAILS: Readonly<Record<number, string>> = {
   408: 'The request took too long to arrive.',
   413: 'The request body is larger than allowed.',
   414: 'The request URL is longer than allowed.',
-  415: 'The API takes no request bodies of this type.',
+  415: 'The API takes request bodies of application/json only.',
   431: 'The request headers are larger than allowed.',
   500: 'The server failed to answer; its log says why.',
+  503: 'The server is stopping.',
 };
 
 export function statusDetail(status: number): string {
   return DETAILS[status] ?? `The request was refused: ${STATUS_CODES[status] ?? status}.`;
+}
+
+/** The value a client sent, in a message: cut to a readable length. */
+export function quoted(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 37)}...` : text);
 }

@@ -1,30 +1,29 @@
 /**
- * What stands before every route: limits, the Host allow-list and the security headers.
- *
- * The API has no login and listens on this machine only. That leaves web pages in this machine's
- * browser: the same-origin policy keeps their scripts from reading (no CORS headers are ever sent),
- * and the Host allow-list keeps a foreign name that resolves to 127.0.0.1 from becoming an origin.
+ * What stands before every route: limits on what a client may send and hold open, and the security
+ * headers of every answer.
  */
 import type { Server } from 'node:http';
-import type { FastifyHttpOptions, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyHttpOptions } from 'fastify';
 import { Problem } from '#src/api/problem';
 
-/** No route takes a body; this much is read before a client is told so. */
 const BODY_BYTES_MAX = 64 * 1024;
-/** The longest sensible query is below 200 bytes. */
+/** The longest sensible query is below 1,000 bytes. */
 const URL_BYTES_MAX = 8 * 1024;
 const HEADER_BYTES_MAX = 16 * 1024;
-const CONNECTIONS_MAX = 256;
+const HEADERS_MAX = 64;
 
 /** Milliseconds; Node's own values (60 s, 300 s, 30 s) let one slow client hold a socket for long. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const CHECK_INTERVAL_MS = 1_000;
 const KEEP_ALIVE_MS = 5_000;
+/** A client that takes nothing of its answer for this long is cut off. */
+const STALLED_MS = 30_000;
 
 export const SERVER_LIMITS = {
   bodyLimit: BODY_BYTES_MAX,
   requestTimeout: REQUEST_TIMEOUT_MS,
+  connectionTimeout: STALLED_MS,
   keepAliveTimeout: KEEP_ALIVE_MS,
   // Stopping must not wait for idle or slow clients.
   forceCloseConnections: true,
@@ -35,7 +34,18 @@ export const SERVER_LIMITS = {
   },
 } satisfies FastifyHttpOptions<Server>;
 
-export const SERVER_CONNECTIONS_MAX = CONNECTIONS_MAX;
+export interface ConnectionLimits {
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  /** Requests per second and client address. */
+  readonly requestsPerSecond: number;
+}
+
+export const DEFAULT_LIMITS: ConnectionLimits = {
+  connections: 256,
+  connectionsPerAddress: 16,
+  requestsPerSecond: 50,
+};
 
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
@@ -48,20 +58,32 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 };
 
-/** This machine by name, with any port: a forwarded port is still this machine. */
-const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
-
-export function isLocalHost(host: string | undefined): boolean {
-  return host !== undefined && LOCAL_HOST.test(host);
-}
-
-/** First hook of every request. */
-export async function protect(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  reply.headers(SECURITY_HEADERS);
-  if (!isLocalHost(request.raw.headers.host)) {
-    throw new Problem(421, 'The Host header must be localhost, 127.0.0.1 or [::1].');
-  }
-  if ((request.raw.url ?? '').length > URL_BYTES_MAX) {
+/** Refuses a request whose URL or number of headers is beyond the limits. */
+export function checkSize(url: string, rawHeaders: readonly string[]): void {
+  if (url.length > URL_BYTES_MAX) {
     throw new Problem(414, `The URL must be at most ${URL_BYTES_MAX} bytes long.`);
   }
+  if (rawHeaders.length > 2 * HEADERS_MAX) {
+    throw new Problem(431, `A request has at most ${HEADERS_MAX} headers.`);
+  }
+}
+
+/** Closes connections above the limits as soon as they are made; upgraded ones count on. */
+export function limitConnections(server: Server, limits: ConnectionLimits): void {
+  server.maxConnections = limits.connections;
+  const open = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const address = socket.remoteAddress ?? '';
+    const count = (open.get(address) ?? 0) + 1;
+    if (count > limits.connectionsPerAddress) {
+      socket.destroy();
+      return;
+    }
+    open.set(address, count);
+    socket.once('close', () => {
+      const left = (open.get(address) as number) - 1;
+      if (left === 0) open.delete(address);
+      else open.set(address, left);
+    });
+  });
 }

@@ -11,14 +11,18 @@ import { KindGuard, type TSchema } from '@sinclair/typebox';
 import { EXIT, UserError } from '#src/base/errors';
 import type { KeyPath } from '#src/config/check';
 import { CONFIG } from '#src/config/schema';
+import { TOKEN_VARIABLES } from '#src/config/tokens';
 
 const PREFIX = 'BULLION_';
 const SHORT_NAMES: readonly (readonly [string, string])[] = [
   ['BULLION_BINANCE_STREAM', 'exchanges.binance.channel'],
 ];
 
-/** Read by the test suite, not by the product: where recorded exchange data lies. */
-const NOT_CONFIGURATION = new Set(['BULLION_SHARED_DATA']);
+/**
+ * Not configuration: where recorded exchange data lies for the tests, and secrets, which never become
+ * part of it (src/config/tokens.ts).
+ */
+const NOT_CONFIGURATION = new Set(['BULLION_SHARED_DATA', ...Object.values(TOKEN_VARIABLES)]);
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -55,6 +59,7 @@ function typed(schema: TSchema, text: string): unknown {
   if (KindGuard.IsBoolean(schema)) {
     return text === 'true' ? true : text === 'false' ? false : text;
   }
+  if (KindGuard.IsArray(schema)) return text === '' ? [] : text.split(',');
   const takesList = KindGuard.IsUnion(schema) && schema.anyOf.some((s) => KindGuard.IsArray(s));
   if (takesList && /^\d/.test(text)) {
     return text.split(',').map((item) => (INTEGER.test(item.trim()) ? Number(item) : item));

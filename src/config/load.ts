@@ -58,13 +58,18 @@ function has(data: Data, path: KeyPath): boolean {
 
 /** The sentence with where the key was last set in front; the first layer has to be complete. */
 function faultAt(layers: readonly Layer[], path: KeyPath, sentence: string): UserError {
-  const layer = layers.findLast((l) => has(l.data, path)) ?? (layers[0] as Layer);
-  return new UserError(EXIT.config, `${layer.where(path)}: ${sentence}`);
+  const key = path.filter((part) => !/^\d+$/.test(part)); // a list is set as a whole
+  const layer = layers.findLast((l) => has(l.data, key)) ?? (layers[0] as Layer);
+  return new UserError(EXIT.config, `${layer.where(key)}: ${sentence}`);
 }
 
 /** What no single key's schema can say. */
 function brokenRelation(config: Config): { path: string; sentence: string } | undefined {
-  const { exchanges, batches } = config;
+  const { exchanges, batches, http } = config;
+  if (!http.allow_remote && http.host !== '127.0.0.1' && http.host !== '::1') {
+    const sentence = `http.host must be 127.0.0.1 or ::1 unless http.allow_remote is true, got ${JSON.stringify(http.host)}`;
+    return { path: 'http.host', sentence };
+  }
   if (!Object.values(exchanges).some((exchange) => exchange.enabled)) {
     return { path: 'exchanges', sentence: 'exchanges: at least one of them must be enabled' };
   }

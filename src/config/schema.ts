@@ -27,6 +27,20 @@ function oneOf<const T extends readonly string[]>(...names: T) {
   );
 }
 
+/** A list of texts; `pattern` is for all of each. */
+function names(pattern: string, what: string) {
+  const item = Type.String({
+    pattern: `^${pattern}$`,
+    maxLength: 300,
+    allowed: `one of the ${what}`,
+  });
+  return Type.Array(item, {
+    maxItems: 64,
+    uniqueItems: true,
+    allowed: `a list of different ${what}`,
+  });
+}
+
 /** TLS, except to this machine itself, where the simulated exchanges listen. */
 function url(scheme: 'ws' | 'http') {
   const local = '(127\\.0\\.0\\.1|localhost|\\[::1\\])(:\\d{1,5})?';
@@ -63,9 +77,26 @@ const cores = Type.Union(
 export const CONFIG = section({
   data_dir: Type.String({ minLength: 1, maxLength: 4096, allowed: 'the path of a directory' }),
   http: section({
-    // The API has no login, so nothing but this machine may reach it.
-    host: oneOf('127.0.0.1', '::1'),
+    host: Type.String({
+      pattern: '^(\\d{1,3}(\\.\\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$',
+      allowed: 'an IP address',
+    }),
     port: integer(0, 65_535),
+    allow_remote: boolean(),
+    token_file: Type.String({ maxLength: 4096, allowed: 'the path of a file, or empty' }),
+    hosts: names('[A-Za-z0-9.-]{1,253}', 'host names without a port'),
+    origins: names(
+      'https?://[A-Za-z0-9.:\\[\\]-]{1,253}',
+      'origins such as https://charts.example',
+    ),
+    requests_per_second: integer(1, 1_000_000),
+    connections: integer(1, 65_536),
+    connections_per_address: integer(1, 65_536),
+    queries: section({
+      concurrency: integer(1, 64),
+      timeout_ms: integer(100, 600_000),
+      memory_mb: integer(64, 65_536),
+    }),
   }),
   layout: section({
     cores,

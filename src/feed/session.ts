@@ -18,8 +18,10 @@ import type { Control, FeedProtocol } from './protocol.js';
 import { protocolOf } from './protocol-of.js';
 import { type ConnectionEnd, describeEnd } from './reconnect-decision.js';
 import { plannedAge } from './rotation.js';
+import { SilentSymbols, type SilentSymbolsOwner } from './silent-symbols.js';
 import { evenGroups } from './subscription-plan.js';
 import type { Rejection } from './subscription-tracker.js';
+import { listingOf } from './symbol-listing.js';
 import type { IdRange, PageTrades } from './trade-history.js';
 import { TradeIdScanner } from './trade-id-scanner.js';
 import { TradeMarks } from './trade-marks.js';
@@ -76,7 +78,7 @@ export interface SessionSpec {
   readonly instruments: readonly Instrument[];
 }
 
-export class ExchangeSession implements LaneOwner, BackfillOwner {
+export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsOwner {
   readonly #spec: SessionSpec;
   readonly #protocol: FeedProtocol;
   readonly #ports: FeedPorts;
@@ -90,10 +92,13 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
   readonly #marks: TradeMarks;
   readonly #scanner: TradeIdScanner;
   readonly #backfill: Backfill | undefined;
+  readonly #silent: SilentSymbols | undefined;
   /** Instruments with a range waiting or under way: one at a time, later suspicions wait. */
   readonly #filling = new Set<number>();
   /** Ids up to which a range was given up: the exchange's claims below are not believed again. */
   readonly #givenUp = new Map<number, number>();
+  /** Gaps of the ledger asked for already, of those it showed last: each is asked for once. */
+  #askedGaps: ReadonlySet<string> = new Set();
   readonly #reported = new Set<string>();
   readonly #encoder = new TextEncoder();
   #lastConnection = 0;
@@ -130,6 +135,7 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
     this.#lanes = this.#planLanes(symbols);
     counters.lanes = this.#lanes.length;
     this.#backfill = options.backfill === false ? undefined : this.#newBackfill();
+    this.#silent = this.#newSilentSymbols();
   }
 
   start(): void {
@@ -143,6 +149,21 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
     this.#tick?.cancel();
     this.#backfill?.stop();
     await Promise.all(this.#lanes.map((lane) => lane.stop(orderly)));
+  }
+
+  /**
+   * The gaps that the ledger shows after an epoch. What this session saw missing it fetches by itself;
+   * these are the gaps of an earlier life whose log was judged after this one began.
+   */
+  fillGaps(gaps: readonly IdRange[]): void {
+    const asked = this.#askedGaps;
+    this.#askedGaps = new Set(gaps.map(gapName));
+    for (const gap of gaps) {
+      const index = this.#index.get(this.#protocol.wireSymbol(gap.symbol));
+      if (index === undefined || asked.has(gapName(gap))) continue;
+      if (gap.hi <= (this.#givenUp.get(index) ?? -1)) continue;
+      this.#marks.suspectGap(index, gap.lo, gap.hi, gap.sinceUs);
+    }
   }
 
   status(): LaneStatus[] {
@@ -207,6 +228,15 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
     this.#countConnected();
     if (!resumed && this.#spec.options.resume === undefined) return;
     for (const symbol of lane.symbols) this.#marks.suspectTail(this.#index.get(symbol)!);
+  }
+
+  hasTraded(index: number): boolean {
+    return this.#marks.isNoted(index);
+  }
+
+  onUnlisted(index: number, why: string): void {
+    const symbol = this.#spec.instruments[index]!.nativeSymbol;
+    this.onRejected([{ symbol, text: why }]);
   }
 
   onRejected(rejections: readonly Rejection[]): void {
@@ -297,6 +327,15 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
     return new Backfill(history, options.restUrl ?? history.baseUrl, this.#ports, limits, this);
   }
 
+  #newSilentSymbols(): SilentSymbols | undefined {
+    const { exchange, options, instruments } = this.#spec;
+    const listing = listingOf(exchange);
+    if (listing === undefined) return undefined;
+    const symbols = instruments.map(({ nativeSymbol }) => nativeSymbol);
+    const baseUrl = options.restUrl ?? listing.baseUrl;
+    return new SilentSymbols(symbols, listing, baseUrl, this.#ports, this);
+  }
+
   #tickLater(): void {
     this.#tick = this.#ports.timers.after(TICK_MS, () => {
       this.#onTick();
@@ -306,6 +345,7 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
 
   #onTick(): void {
     this.#notices = 0;
+    if (this.#counters.connected > 0) this.#silent?.tick();
     const backfill = this.#backfill;
     if (backfill === undefined) return;
     this.#marks.tick();
@@ -349,4 +389,8 @@ export class ExchangeSession implements LaneOwner, BackfillOwner {
   #say(level: FeedEvent['level'], event: FeedEvent['event'], text: string): void {
     this.#report({ level, event, text: `${this.#spec.exchange}: ${text}` });
   }
+}
+
+function gapName({ symbol, lo, hi }: IdRange): string {
+  return `${symbol} ${lo} ${hi}`;
 }

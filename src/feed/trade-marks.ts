@@ -31,6 +31,8 @@ export class TradeMarks {
   /** Tick at which the range became suspect, or last saw ids come in in order. */
   readonly #suspectedTick: Int32Array;
   readonly #belowMark: Int32Array;
+  /** 1 once a trade has been stored by this run. */
+  readonly #noted: Uint8Array;
   #tick = 0;
 
   constructor(instruments: number) {
@@ -42,11 +44,17 @@ export class TradeMarks {
     this.#sinceUs = column(0);
     this.#suspectedTick = new Int32Array(instruments);
     this.#belowMark = new Int32Array(instruments);
+    this.#noted = new Uint8Array(instruments);
   }
 
   /** Largest id stored, or -1 when none is known. */
   mark(instrument: number): number {
     return this.#mark[instrument] as number;
+  }
+
+  /** Whether a trade of the instrument has been stored by this run. */
+  isNoted(instrument: number): boolean {
+    return this.#noted[instrument] === 1;
   }
 
   /** The last id an earlier run stored, so that the time between is fetched too. */
@@ -57,6 +65,7 @@ export class TradeMarks {
 
   /** One trade stored. Called per trade: no allocation. */
   note(instrument: number, id: number, receiveTimeUs: number): void {
+    this.#noted[instrument] = 1;
     const mark = this.#mark[instrument] as number;
     if (id <= mark) {
       this.#noteBelow(instrument, id, receiveTimeUs);
@@ -87,15 +96,27 @@ export class TradeMarks {
 
   /** Marks [lo, hi] as possibly missing. Nothing happens before the first trade of an instrument. */
   suspect(instrument: number, lo: number, hi: number): void {
+    this.#suspectSince(instrument, lo, hi, this.#markTimeUs[instrument] as number);
+  }
+
+  /** Marks [lo, hi], below the mark and between trades stored, the earlier one at `sinceUs`. */
+  suspectGap(instrument: number, lo: number, hi: number, sinceUs: number): void {
+    if (hi - lo < JUMP_MAX && hi < this.mark(instrument)) {
+      this.#suspectSince(instrument, lo, hi, sinceUs);
+    }
+  }
+
+  #suspectSince(instrument: number, lo: number, hi: number, sinceUs: number): void {
     if (this.#mark[instrument] === -1 || lo > hi) return;
     const oldLo = this.#lo[instrument] as number;
     if (oldLo === -1) {
       this.#lo[instrument] = lo;
       this.#hi[instrument] = hi;
-      this.#sinceUs[instrument] = this.#markTimeUs[instrument] as number;
+      this.#sinceUs[instrument] = sinceUs;
       this.#suspectedTick[instrument] = this.#tick;
       return;
     }
+    if (lo < oldLo) this.#sinceUs[instrument] = sinceUs;
     const oldHi = this.#hi[instrument] as number;
     this.#lo[instrument] = Math.min(oldLo, lo);
     // A jump tells where an open-ended range ends.

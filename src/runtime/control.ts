@@ -2,6 +2,7 @@
  * The control plane of each actor: what the supervisor may ask of a thread (through comlink).
  */
 import type { SystemStatus } from '#src/api/health';
+import type { IdRange } from '#src/feed/trade-history';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 
 /** What every actor's control interface has. */
@@ -30,6 +31,8 @@ export interface IngestStatus {
 
 export interface IngestControl extends Stoppable {
   status(): IngestStatus;
+  /** Fetches gaps that the ledger shows after an epoch; those asked for before are left alone. */
+  fillGaps(gaps: readonly IdRange[]): void;
 }
 
 export interface GatewayControl extends Stoppable {

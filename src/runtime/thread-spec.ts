@@ -5,6 +5,7 @@
  */
 import type { Exchange, ExchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
+import type { AccessRules } from '#src/api/access';
 import type { Config } from '#src/config/schema';
 import type { GroupMemory } from '#src/runtime/group-memory';
 
@@ -45,6 +46,8 @@ export interface ValidationSpec extends Processing {
 export interface GoldSpec extends Processing {
   readonly role: 'gold';
   readonly shard: number;
+  /** Where the newest trades are shown (src/trades/live-trades.ts); undefined where nobody looks. */
+  readonly liveTrades: SharedArrayBuffer | undefined;
 }
 
 export interface CandlesSpec extends Processing {
@@ -66,7 +69,11 @@ export interface IngestSpec extends Common {
 
 export interface GatewaySpec extends Common {
   readonly role: 'gateway';
+  readonly access: AccessRules;
   readonly live: SharedArrayBuffer;
+  readonly liveTrades: SharedArrayBuffer;
+  /** The doorbells of all actors: its own is rung when live trades or candles have changed. */
+  readonly doorbells: SharedArrayBuffer;
 }
 
 export type ThreadSpec = ValidationSpec | GoldSpec | CandlesSpec | IngestSpec | GatewaySpec;

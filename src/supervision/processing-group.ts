@@ -45,6 +45,7 @@ export interface GroupOptions {
   readonly heads: ReadonlyMap<Exchange, SharedArrayBuffer>;
   readonly doorbells: SharedArrayBuffer;
   readonly live: SharedArrayBuffer;
+  readonly liveTrades: SharedArrayBuffer | undefined;
   readonly board: SharedArrayBuffer;
   /** Row of an actor on the board. */
   readonly boardRow: (id: string) => number;
@@ -84,7 +85,8 @@ export class ProcessingGroup {
 
   constructor(options: GroupOptions) {
     this.#options = options;
-    const { config, paths, instruments, store, doorbells, live, board, boardRow, layout } = options;
+    const { config, paths, instruments, store, doorbells, board, boardRow, layout } = options;
+    const { live, liveTrades } = options;
     const shape = groupShape(config);
     const memory = allocateGroupMemory(shape, doorbells);
     this.#pool = new LakePool({
@@ -114,7 +116,7 @@ export class ProcessingGroup {
       new ActorThread<C>(options.entry, spec, line);
     this.candles = start({ ...common('candles'), role: 'candles', live });
     this.gold = Array.from({ length: shape.goldShards }, (_, shard) =>
-      start({ ...common(`gold-${shard}`), role: 'gold', shard }),
+      start({ ...common(`gold-${shard}`), role: 'gold', shard, liveTrades }),
     );
     this.validation = Array.from({ length: shape.validationShards }, (_, shard) => {
       const sources = EXCHANGES.filter(

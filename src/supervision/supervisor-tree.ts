@@ -9,9 +9,10 @@
  * process with one reason and its exit code.
  */
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
+import type { AccessRules } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
-import { EXIT, type ExitCode, UserError } from '#src/base/errors';
+import { EXIT, type ExitCode } from '#src/base/errors';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
@@ -20,12 +21,15 @@ import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
 import { ActorThread } from '#src/supervision/actor-thread';
+import { answered, pause } from '#src/supervision/answered';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
 import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
 import { commitSteps } from '#src/supervision/epoch-commit';
+import { failureOf, messageOf } from '#src/supervision/failure';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
 import type { Layout } from '#src/supervision/layout';
+import { ledgerGaps } from '#src/supervision/ledger-gaps';
 import {
   groupShape,
   type Log,
@@ -40,12 +44,11 @@ import {
   epochStatus,
   exchangeStatus,
 } from '#src/supervision/status';
+import { allocateLiveTrades } from '#src/trades/live-trades';
 
 const TICK_MS = 250;
 /** How long a stop may wait for the logs to be processed to their ends. */
 const DRAIN_MS_MAX = 4_000;
-/** An actor that does not answer within this time is left out of the status. */
-const ANSWER_MS_MAX = 1_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -58,6 +61,7 @@ export interface SupervisorOptions {
   readonly lakeWorker: URL;
   readonly maintenanceWorker: URL;
   readonly log: Log;
+  readonly access: AccessRules;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
 }
@@ -69,6 +73,7 @@ export class SupervisorTree {
   readonly #heads: ReadonlyMap<Exchange, SharedArrayBuffer>;
   readonly #doorbells: SharedArrayBuffer;
   readonly #live: SharedArrayBuffer;
+  readonly #liveTrades: SharedArrayBuffer;
   readonly #ingest: readonly Child<IngestControl>[];
   readonly #gateway: Child<GatewayControl>;
   readonly #heartbeats: HeartbeatWatch;
@@ -103,6 +108,7 @@ export class SupervisorTree {
     );
     this.#doorbells = allocateDoorbells(shape);
     this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
+    this.#liveTrades = allocateLiveTrades(data.instruments.length);
     this.#maintenance = new ScheduledMaintenance({
       ...options,
       worker: options.maintenanceWorker,
@@ -121,7 +127,7 @@ export class SupervisorTree {
     this.#gateway = new Child<GatewayControl>({
       ...child,
       id: 'gateway',
-      start: () => this.#thread({ ...this.#common('gateway'), role: 'gateway', live: this.#live }),
+      start: () => this.#thread(this.#gatewaySpec('gateway')),
     });
   }
 
@@ -230,6 +236,7 @@ export class SupervisorTree {
       heads: this.#heads,
       doorbells: this.#doorbells,
       live: this.#live,
+      liveTrades: this.#liveTrades,
       board: this.#board.memory,
       boardRow: this.#board.row,
       layout,
@@ -331,9 +338,22 @@ export class SupervisorTree {
     this.#rowsAtEpoch = rows;
     this.#scheduleEpoch();
     group.epochs.run().then(
-      (epoch) => log('info', 'epoch committed', { epoch }),
+      (epoch) => {
+        log('info', 'epoch committed', { epoch });
+        this.#passOnGaps();
+      },
       (error: unknown) => this.#epochFailed(group, error),
     );
+  }
+
+  /** The logs of earlier lives have been judged up to here: what they miss can be fetched now. */
+  #passOnGaps(): void {
+    const { data, exchanges } = this.#options;
+    this.#ingest.forEach((child, i) => {
+      const gaps = ledgerGaps(data.store, data.instruments, exchanges[i] as Exchange);
+      // An actor that does not answer is told after the next epoch.
+      void answered(child.thread?.answer((control) => control.fillGaps(gaps)));
+    });
   }
 
   #epochFailed(group: ProcessingGroup, error: unknown): void {
@@ -394,6 +414,17 @@ export class SupervisorTree {
     };
   }
 
+  #gatewaySpec(id: string): GatewaySpec {
+    return {
+      ...this.#common(id),
+      role: 'gateway',
+      live: this.#live,
+      liveTrades: this.#liveTrades,
+      doorbells: this.#doorbells,
+      access: this.#options.access,
+    };
+  }
+
   #thread<C extends Stoppable>(spec: IngestSpec | GatewaySpec): ActorThread<C> {
     const { entry, log } = this.#options;
     return new ActorThread<C>(entry, spec, {
@@ -412,29 +443,4 @@ export class SupervisorTree {
     const exitCode = (failure.exitCode ?? EXIT.internal) as ExitCode;
     this.#options.giveUp(exitCode, failure.message);
   }
-}
-
-function failureOf(error: unknown): Failure {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const exitCode = error instanceof UserError ? error.exitCode : undefined;
-  return { message: messageOf(error), stack, exitCode };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** An actor's answer; undefined when it has ended, or is too busy or too stuck to give one. */
-async function answered<T>(call: Promise<T> | undefined): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ANSWER_MS_MAX);
-  });
-  return Promise.race([call, late])
-    .catch(() => undefined)
-    .finally(() => clearTimeout(timer));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -49,6 +49,18 @@ export function gapTotals(set: IntervalSet): GapTotals {
 }
 
 /**
+ * Gaps that came to light within the hour before an instrument's newest trade are worth fetching
+ * again: the backfill of an earlier life may have been cut short. What the exchange has lost costs
+ * an hour of pages, once a start.
+ */
+export const RECENT_GAP_US = 3_600_000_000;
+
+/** The gaps that came to light within `recentUs` of the newest trade, by id. */
+export function recentGapsOf(set: IntervalSet, recentUs: number): Gap[] {
+  return gapsOf(set).filter(({ beforeUs }) => beforeUs >= set.eventTimeMaxUs - recentUs);
+}
+
+/**
  * Where a feed that starts again has to go on from: the trade before the oldest gap that came to
  * light within `recentUs` of the newest trade, or the newest trade itself. A process that was ended
  * while it fetched a gap has newer trades behind it; going on from those would leave it open.

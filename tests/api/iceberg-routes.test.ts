@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import type { FastifyInstance } from 'fastify';
-import { createGateway, listen } from '#src/api/gateway';
+import { createGateway } from '#src/api/gateway';
+import { listen } from '#src/api/listen';
+import { DEFAULT_LIMITS } from '#src/api/protection';
 import { catalogReader } from '#src/iceberg/catalog-reader';
 import { TABLES } from '#src/iceberg/table-definition';
 import { INSTRUMENTS } from '#tests/api/instruments';
@@ -29,7 +31,7 @@ describe('iceberg catalog', () => {
       await model.publish();
     }
     const reader = catalogReader(model.disk, LAKE);
-    app = createGateway({
+    app = await createGateway({
       instruments: INSTRUMENTS,
       candles: { candles: () => [] },
       status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
@@ -40,6 +42,7 @@ describe('iceberg catalog', () => {
           return reader.load(table);
         },
       },
+      limits: { ...DEFAULT_LIMITS, requestsPerSecond: 10_000 },
       onFailure: (error) => failures.push(error),
     });
     base = `http://127.0.0.1:${await listen(app, '127.0.0.1', 0)}/iceberg`;

@@ -132,7 +132,7 @@ describe('a wrong file', () => {
     [
       'a remote address',
       'http: { host: 0.0.0.0 }',
-      'my.yaml:1: http.host must be one of 127.0.0.1, ::1, got "0.0.0.0"',
+      'my.yaml:1: http.host must be 127.0.0.1 or ::1 unless http.allow_remote is true, got "0.0.0.0"',
     ],
     [
       'no TLS to another machine',

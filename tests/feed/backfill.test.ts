@@ -351,3 +351,40 @@ test('backfill can be switched off', async () => {
   await world.run(30_000, 500);
   assert.equal(world.requests.length, 0);
 });
+
+test('a gap the ledger shows after an epoch is fetched once, and not when it was given up', async () => {
+  const world = new FakeWorld();
+  serveBinance(world);
+  const m = market(500, 10, 100);
+  world.onGet = (url) => ({ text: JSON.stringify(SERVERS.binance(m, new URL(url))) });
+  const { session, stored, events } = startFeed(world, 'BINANCE', ['BTCUSDT'], {
+    channel: 'trade',
+  });
+  await world.run(1_000);
+  for (const id of [498, 499, 500]) world.last.frame(binanceTrade('BTCUSDT', id));
+  await world.run(5_000);
+  assert.equal(world.requests.length, 0, 'nothing looks missing to this life');
+  const gap = { symbol: 'BTCUSDT', lo: 200, hi: 300, sinceUs: EPOCH_US };
+  session.fillGaps([gap]);
+  await world.run(10_000);
+  const pages = stored
+    .filter(({ kind }) => kind === 1)
+    .map(({ text }) => text.split('\n')[1] ?? '');
+  assert.deepEqual(
+    pages.flatMap((page) => readIds('binance', page)).slice(0, 101),
+    idsFrom(200, 300),
+  );
+  const asked = world.requests.length;
+  session.fillGaps([gap]);
+  await world.run(10_000);
+  assert.equal(world.requests.length, asked, 'the next epoch shows it again: asked already');
+  const lost = { symbol: 'BTCUSDT', lo: 10, hi: 50, sinceUs: EPOCH_US };
+  session.fillGaps([lost]);
+  await world.run(60_000);
+  assert.equal(events.filter(({ event }) => event === 'backfill_given_up').length, 1);
+  const tried = world.requests.length;
+  session.fillGaps([]);
+  session.fillGaps([lost]);
+  await world.run(60_000);
+  assert.equal(world.requests.length, tried, 'given up is given up, even when the list forgot it');
+});

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { gapsOf, gapTotals, resumePoint } from '#src/trades/gaps';
+import { gapsOf, gapTotals, recentGapsOf, resumePoint } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
 
 const BASE = 348_656_870;
@@ -51,4 +51,23 @@ test('a feed goes on from before the oldest gap that came to light lately', () =
   assert.deepEqual(resumePoint(set, 60), { tradeId: BASE + 9, timeUs: 900 });
   assert.deepEqual(resumePoint(set, 100), { tradeId: BASE + 6, timeUs: 210 });
   assert.deepEqual(resumePoint(set, 10_000), { tradeId: BASE + 2, timeUs: 110 });
+});
+
+test('recent gaps hold every gap a feed goes on from, and none that ended long before', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 40 }),
+      fc.integer({ min: 0, max: 100 }),
+      (offsets, recentUs) => {
+        const set = new IntervalSet();
+        for (const [step, offset] of offsets.entries()) set.add(BASE + offset, 1000 + step);
+        const from = resumePoint(set, recentUs).tradeId;
+        const recent = recentGapsOf(set, recentUs);
+        for (const gap of gapsOf(set)) {
+          if (gap.fromId > from) assert.ok(recent.some(({ fromId }) => fromId === gap.fromId));
+        }
+        for (const { beforeUs } of recent) assert.ok(beforeUs >= set.eventTimeMaxUs - recentUs);
+      },
+    ),
+  );
 });

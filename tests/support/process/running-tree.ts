@@ -2,10 +2,12 @@
  * A supervisor tree in the test's own process, wired as src/supervisor.ts does it, with threads that
  * can be made to fail.
  */
+
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { BroadcastChannel } from 'node:worker_threads';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
 import { loadInstruments } from '#src/config/instruments';
@@ -58,6 +60,7 @@ export async function startTree(
   const log: LoggedLine[] = [];
   const gaveUp: { exitCode: number; reason: string }[] = [];
   const tree = new SupervisorTree({
+    access: THIS_MACHINE_ONLY,
     config,
     data,
     exchanges: EXCHANGES,
