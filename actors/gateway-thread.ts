@@ -9,6 +9,7 @@ import { mergedCandles } from '#src/api/candle-source';
 import { createGateway } from '#src/api/gateway';
 import type { SystemStatus } from '#src/api/health';
 import { listen } from '#src/api/listen';
+import { systemClock } from '#src/base/clock';
 import { nodeDisk } from '#src/base/node-disk';
 import { LiveCandlesReader } from '#src/candles/live-candles';
 import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
@@ -16,6 +17,7 @@ import { catalogReader } from '#src/iceberg/catalog-reader';
 import type { GatewayControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
+import { endHungProcess, SupervisorWatch } from '#src/runtime/supervisor-watch';
 import type { GatewaySpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
 
@@ -32,6 +34,8 @@ export async function start(
   const counters = new ActorCounters('gateway', spec.board, spec.boardRow);
   let status: SystemStatus = { exchanges: [], actors: [], last_epoch: null };
   let requests = 0;
+  const clock = systemClock();
+  const watch = new SupervisorWatch(config.supervision.hang_limit_ms);
   const server = await createGateway({
     instruments,
     candles: mergedCandles({
@@ -67,6 +71,7 @@ export async function start(
   const heartbeat = setInterval(() => {
     counters.beat();
     counters.set('requests', requests);
+    if (watch.isHung(clock.monotonicMs())) endHungProcess();
   }, HEARTBEAT_MS);
   let end: () => void = () => {};
   const run = new Promise<void>((resolve) => {
@@ -76,6 +81,7 @@ export async function start(
     control: {
       status: (update) => {
         status = update;
+        watch.heard();
       },
       port: () => port,
       stop: async () => {

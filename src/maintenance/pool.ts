@@ -11,6 +11,8 @@ export interface MaintenanceWorkerData {
 }
 
 const IDLE_MS_MAX = 5_000;
+/** The largest compaction takes a minute on a slow disk; a job that takes this long hangs, and fails. */
+const JOB_MS_MAX = 1_800_000;
 
 export class MaintenancePool {
   readonly #piscina: Piscina<WorkerJob, AnswerOf<WorkerJob>>;
@@ -28,7 +30,9 @@ export class MaintenancePool {
   }
 
   run<J extends WorkerJob>(job: J): Promise<AnswerOf<J>> {
-    return this.#piscina.run(job) as Promise<AnswerOf<J>>;
+    return this.#piscina.run(job, { signal: AbortSignal.timeout(JOB_MS_MAX) }) as Promise<
+      AnswerOf<J>
+    >;
   }
 
   /** Ends the thread at once; a job that has not settled is rejected. */

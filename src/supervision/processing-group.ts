@@ -25,6 +25,12 @@ import { tableBronze } from '#src/supervision/bronze-tables';
 import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
 
+/**
+ * How many hang limits a job of the lake pool may take, its wait included: it has no heartbeat, and a
+ * slow disk is not a hang.
+ */
+const HANG_LIMITS_PER_JOB = 12;
+
 export interface GroupProgress {
   readonly positions: ReadonlyMap<Exchange, ExchangeProgress>;
 }
@@ -94,6 +100,7 @@ export class ProcessingGroup {
       lakeDir: paths.lake,
       instruments,
       threads: config.layout.lake_threads,
+      jobMsMax: HANG_LIMITS_PER_JOB * config.supervision.hang_limit_ms,
     });
     const filePrefix = `${options.runName}-${options.generation}`;
     const common = (id: string) => ({

@@ -28,6 +28,7 @@ const WHOLE_MS_MAX = 30_000;
 
 /** One shard of everything: every thread less makes a life shorter. Short everything else. */
 const ENVIRONMENT: Readonly<Record<string, string>> = {
+  BULLION_HTTP_REQUESTS_PER_SECOND: '100000',
   BULLION_LAYOUT_VALIDATION_SHARDS: '1',
   BULLION_LAYOUT_GOLD_SHARDS: '1',
   BULLION_EPOCHS_INTERVAL_MS: '250',

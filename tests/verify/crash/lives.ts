@@ -129,6 +129,31 @@ export function startedTwice(isStopped: boolean): Step {
   };
 }
 
+/** Longer than the gateway waits for word from the supervisor. */
+const SILENCE_MS_MAX = 45_000;
+
+/** The supervisor's own thread stands still: the process ends itself as by kill -9. */
+export function hungSupervisor(): Step {
+  return {
+    name: 'the supervisor hangs',
+    fault: 'hang of the supervisor',
+    async run(directory) {
+      const bullion = await directory.whole();
+      directory.orders.give({ point: 'epoch.barrier', action: 'hang', hit: 1 });
+      const late = pause(SILENCE_MS_MAX, undefined, { ref: false });
+      const exit = await Promise.race([bullion.exited, late]);
+      directory.orders.withdraw();
+      if (exit === undefined) {
+        await bullion.end('SIGKILL');
+        throw new Error(`it stood still for ${SILENCE_MS_MAX} ms and nobody ended it`);
+      }
+      directory.ended();
+      if (exit.signal !== 'SIGKILL') throw new Error(told(bullion, exit));
+      return 'ended itself';
+    },
+  };
+}
+
 const HOUR_MS = 3_600_000;
 
 /** The wall clock jumps or stands still, and is right again after a while. */

@@ -19,6 +19,7 @@ import {
   atDiskCall,
   atFailpoint,
   clockSteps,
+  hungSupervisor,
   NOT_REACHED,
   randomKill,
   type Step,
@@ -53,6 +54,7 @@ function stepsOf(family: Family, random: Random, count: number | undefined): Ste
         startedTwice(false),
         startedTwice(true),
         ...clockSteps(),
+        hungSupervisor(),
       ];
     case 'failpoints': {
       const points = FAILPOINTS.filter(({ name }) => name !== BEAT.name);

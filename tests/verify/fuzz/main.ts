@@ -82,7 +82,7 @@ async function work(
   const at = new Int32Array(progress);
   const undo: (() => unknown)[] = [];
   const scope = { after: (step: () => unknown) => void undo.push(step) };
-  const targets = [...frameTargets(), ...(await bronzeTargets()), ...outsideTargets(scope)];
+  const targets = [...frameTargets(), ...(await bronzeTargets()), ...(await outsideTargets(scope))];
   const [name, input] = (options.only ?? '').split('#');
   for (const [i, target] of targets.entries()) {
     if (name && !target.name.includes(name)) continue;

@@ -219,10 +219,11 @@ const QUERIES = [
   'symbol=BTCUSDT&start=2025-02-30&__proto__=1&limit=0',
 ];
 
-function queryTargets(scope: Scope): FuzzTarget[] {
-  const server = createGateway({
+async function queryTargets(scope: Scope): Promise<FuzzTarget[]> {
+  const server = await createGateway({
     instruments: INSTRUMENTS,
     candles: { candles: () => [] },
+    limits: { connections: 256, connectionsPerAddress: 256, requestsPerSecond: 1_000_000 },
     status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
     onFailure: (error) => {
       throw error;
@@ -352,7 +353,7 @@ function zipTarget(directory: string): FuzzTarget {
   };
 }
 
-export function outsideTargets(scope: Scope): FuzzTarget[] {
+export async function outsideTargets(scope: Scope): Promise<FuzzTarget[]> {
   const directory = mkdtempSync(join(tmpdir(), 'bullion-fuzz-'));
   scope.after(() => rmSync(directory, { recursive: true, force: true }));
   return [
@@ -360,7 +361,7 @@ export function outsideTargets(scope: Scope): FuzzTarget[] {
     answerTarget(),
     idTarget(),
     ...configTargets(directory),
-    ...queryTargets(scope),
+    ...(await queryTargets(scope)),
     csvTarget(),
     zipTarget(directory),
   ];

@@ -72,7 +72,11 @@ await runCheck('recovery', async (run, scope) => {
     const bullion = Bullion.start(scope, {
       cwd,
       // No epoch may come over the log: it is to be as long at the next start.
-      env: { ...env, BULLION_EPOCHS_ROWS_MAX: '1000000000', BULLION_LOG_LEVEL: 'info' },
+      env: {
+        ...env,
+        BULLION_EPOCHS_ROWS_MAX: '1000000000',
+        BULLION_HTTP_REQUESTS_PER_SECOND: '100000',
+      },
     });
     await bullion.url();
     await until(
