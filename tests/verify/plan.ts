@@ -44,11 +44,16 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
   const seconds = some(600, 20);
   return [
     check('soak', 'soak', ['--seconds', seconds], { lane: 'beside' }),
-    check(
-      'simulator',
-      'simulator',
-      ['--seeds', some(SIMULATOR_SEEDS, 20), '--steps', some(SIMULATOR_STEPS, 2_000)],
-      { program: 'sim/main.js', seedOption: '--first-seed' },
+    ...['first', 'second'].map((half) =>
+      check(
+        `simulator, ${half} half`,
+        'simulator',
+        [
+          ...['--seeds', some(SIMULATOR_SEEDS / 2, 10), '--steps', some(SIMULATOR_STEPS, 2_000)],
+          ...['--workers', '1'],
+        ],
+        { program: 'sim/main.js', seedOption: '--first-seed' },
+      ),
     ),
     check('crashes at failpoints', 'crash', [
       ...['--only', 'failpoints'],
@@ -56,7 +61,9 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
     ]),
     check('random kill -9, first half', 'crash', ['--only', 'kills', '--count', some(100, 4)]),
     check('random kill -9, second half', 'crash', ['--only', 'kills', '--count', some(100, 4)]),
-    check('fuzzing', 'fuzz', ['--count', some(200_000, 1_000)]),
+    ...['exchanges', 'the rest'].map((part) =>
+      check(`fuzzing, ${part}`, 'fuzz', ['--only', part, '--count', some(200_000, 1_000)]),
+    ),
     check('corruption', 'corruption', ['--count', some(1_000, 24)]),
     check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)]),
     check('faults in actors, signals, clocks', 'crash', ['--only', 'process']),

@@ -56,7 +56,7 @@ test('every planned check is a program that is there, with a seed of its own', (
   for (const isQuick of [false, true]) {
     const plan = planOf({ isLong: false, isQuick });
     assert.equal(new Set(plan.map(({ number }) => number)).size, plan.length);
-    for (const { program } of plan.filter(({ title }) => title !== 'simulator')) {
+    for (const { program } of plan.filter(({ title }) => !title.startsWith('simulator'))) {
       assert.ok(existsSync(new URL(`../${program}`, import.meta.url)), program);
     }
   }

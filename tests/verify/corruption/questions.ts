@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { candleTable } from '#schemas/candle';
 import { DEAD_LETTERS } from '#schemas/dead-letter';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
@@ -16,7 +17,7 @@ import { loadConfig } from '#src/config/load';
 import { catalogReader } from '#src/iceberg/catalog-reader';
 import { NO_STEPS } from '#src/iceberg/commit-steps';
 import { TABLES } from '#src/iceberg/table-definition';
-import { readDeadLetters, readTrades } from '#src/lake/table-reader';
+import { readCandles, readDeadLetters, readTrades } from '#src/lake/table-reader';
 import { LogReader } from '#src/log/log-reader';
 import { audit } from '#src/maintenance/audit';
 import { snapshotRetention } from '#src/maintenance/jobs';
@@ -90,18 +91,28 @@ function bronzeFrames(dir: string): unknown {
   return { frames, reported: gaps.length > 0 || reader.skippedSequences > 0 };
 }
 
-export async function answersOf(dataDir: string, areas: readonly Area[]): Promise<Answers> {
+/**
+ * Asks an area; of bronze only the log, of the tables only the table named `part`: an injury of one
+ * of their files cannot change what the others answer. Without it all of them.
+ */
+export async function answersOf(
+  dataDir: string,
+  areas: readonly Area[],
+  part: string | undefined,
+): Promise<Answers> {
+  const isAsked = (name: string): boolean => part === undefined || part === name;
   const answers: Record<string, Answer> = {};
   const lake = join(dataDir, 'lake');
   if (areas.includes('bronze')) {
     for (const exchange of EXCHANGES) {
       const dir = join(dataDir, 'bronze', exchangeKey(exchange));
-      if (existsSync(dir)) answers[`frames of ${exchange}`] = await asked(() => bronzeFrames(dir));
+      if (isAsked(exchangeKey(exchange)) && existsSync(dir))
+        answers[`frames of ${exchange}`] = await asked(() => bronzeFrames(dir));
     }
   }
   if (areas.includes('metadata')) {
     const reader = catalogReader(nodeDisk(), lake);
-    for (const table of TABLES.keys()) {
+    for (const table of [...TABLES.keys()].filter(isAsked)) {
       answers[`catalog: ${table}`] = await asked(() => reader.load(table)?.metadata ?? 'none');
       answers[`icebird: ${table}`] = await asked(async () => {
         const { files, snapshots } = await seeTable(nodeDisk(), lake, table);
@@ -109,7 +120,7 @@ export async function answersOf(dataDir: string, areas: readonly Area[]): Promis
       });
     }
   }
-  if (!areas.some((area) => ['state', 'tables', 'metadata'].includes(area))) return answers;
+  if (!areas.some((area) => area === 'state' || area === 'tables')) return answers;
   let store: StateStore;
   try {
     store = await StateStore.open(join(dataDir, 'state'), { readOnly: true });
@@ -143,20 +154,27 @@ export async function answersOf(dataDir: string, areas: readonly Area[]): Promis
       return 'sound';
     });
   }
-  if (areas.includes('tables') || areas.includes('state')) {
+  if (areas.includes('tables')) {
     const tables = [...EXCHANGES.map((e) => silverTable(exchangeKey(e))), GOLD_TRADES];
-    for (const table of tables) {
+    for (const table of tables.filter(isAsked)) {
       answers[`rows of ${table}`] = await asked(() =>
         sortedDigest(readTrades(fileReader(lake), [...store.files(table)])),
       );
     }
-    answers['dead letters'] = await asked(() =>
-      sortedDigest(readDeadLetters(fileReader(lake), [...store.files(DEAD_LETTERS)])),
-    );
-  }
-  if (areas.includes('metadata') || areas.includes('tables')) {
-    const { maintenance } = loadConfig({ env: {}, cwd: dataDir });
+    for (const timeframe of TIMEFRAMES) {
+      const table = candleTable(timeframe);
+      if (!isAsked(table)) continue;
+      answers[`rows of ${table}`] = await asked(() =>
+        sortedDigest(readCandles(fileReader(lake), [...store.files(table)])),
+      );
+    }
+    if (isAsked(DEAD_LETTERS)) {
+      answers['dead letters'] = await asked(() =>
+        sortedDigest(readDeadLetters(fileReader(lake), [...store.files(DEAD_LETTERS)])),
+      );
+    }
     answers.audit = await asked(() => {
+      const { maintenance } = loadConfig({ env: {}, cwd: dataDir });
       const tables = {
         disk: nodeDisk(),
         lakeDir: lake,

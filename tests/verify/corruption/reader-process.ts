@@ -7,10 +7,12 @@ import { type Answers, type Area, answersOf } from '#tests/verify/corruption/que
 export interface ReadRequest {
   readonly dataDir: string;
   readonly areas: readonly Area[];
+  /** One log or table. */
+  readonly part?: string;
 }
 
 process.on('message', (request: ReadRequest) => {
-  answersOf(request.dataDir, request.areas).then(
+  answersOf(request.dataDir, request.areas, request.part).then(
     (answers: Answers) => process.send?.(answers),
     (error: unknown) => process.send?.({ reader: { thrown: String((error as Error).stack) } }),
   );

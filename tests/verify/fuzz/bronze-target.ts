@@ -95,6 +95,7 @@ export async function bronzeTargets(): Promise<FuzzTarget[]> {
     },
     {
       name: 'recovery of bronze',
+      share: 0.05,
       async run(random) {
         const isForged = random.chance(0.3);
         const bytes = changed(random, isForged);

@@ -1,6 +1,7 @@
 /**
  * Fuzzing of every parser that meets outside bytes. `--count` inputs per parser (200,000 unless
- * given); `--only NAME` one parser; `--only NAME#I` its input number I alone.
+ * given; fewer where one costs a file or a whole log); `--only exchanges` those of the exchanges'
+ * frames, `--only 'the rest'` the others, `--only NAME` one parser, `--only NAME#I` its input I alone.
  *
  * The parsers run on a thread of their own: an input on which one hangs is found from here, by its
  * number standing still.
@@ -53,7 +54,8 @@ async function fuzz(
   const failures: { input: number; what: string }[] = [];
   const startedMs = performance.now();
   let inputs = 0;
-  for (let input = only ?? 0; input < (only === undefined ? count : only + 1); input++) {
+  const inputsMax = Math.ceil(count * (target.share ?? 1));
+  for (let input = only ?? 0; input < (only === undefined ? inputsMax : only + 1); input++) {
     beat(input);
     inputs++;
     try {
@@ -82,10 +84,17 @@ async function work(
   const at = new Int32Array(progress);
   const undo: (() => unknown)[] = [];
   const scope = { after: (step: () => unknown) => void undo.push(step) };
-  const targets = [...frameTargets(), ...(await bronzeTargets()), ...(await outsideTargets(scope))];
+  const frames = frameTargets();
+  const others = [...(await bronzeTargets()), ...(await outsideTargets(scope))];
+  const targets = [...frames, ...others];
   const [name, input] = (options.only ?? '').split('#');
   for (const [i, target] of targets.entries()) {
-    if (name && !target.name.includes(name)) continue;
+    const isAsked =
+      name === '' ||
+      target.name.includes(name as string) ||
+      (name === 'exchanges' && frames.includes(target)) ||
+      (name === 'the rest' && others.includes(target));
+    if (!isAsked) continue;
     Atomics.store(at, 0, i);
     const only = input === undefined ? undefined : Number(input);
     say(await fuzz(target, options, only, (n) => Atomics.store(at, 1, n)));
@@ -105,6 +114,7 @@ if (!isMainThread) {
     });
     let total = 0;
     const names: string[] = [];
+    const perParser: Record<string, number> = {};
     await new Promise<void>((resolve) => {
       const at = new Int32Array(progress);
       let seen: Progress = { target: -1, input: -1 };
@@ -128,6 +138,7 @@ if (!isMainThread) {
         if (told === 'done') return done();
         const { target, inputs, seconds, outcomes, failures } = told;
         names.push(target);
+        perParser[target] = inputs;
         total += inputs;
         for (const [outcome, times] of Object.entries(outcomes)) {
           run.outcome(target, outcome, times);
@@ -145,6 +156,6 @@ if (!isMainThread) {
         done();
       });
     });
-    Object.assign(run.figures, { parsers: names.length, 'inputs in all': total });
+    Object.assign(run.figures, { parsers: names.length, 'inputs in all': total, ...perParser });
   });
 }

@@ -10,11 +10,14 @@ import { TIMEFRAMES } from '#schemas/timeframe';
 import { candleQuery, LIMIT_MAX } from '#src/api/candle-query';
 import { createGateway } from '#src/api/gateway';
 import { Problem } from '#src/api/problem';
-import { UserError } from '#src/base/errors';
+import { EXIT, UserError } from '#src/base/errors';
 import type { Random } from '#src/base/random';
+import { firstFault } from '#src/config/check';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
+import { CONFIG } from '#src/config/schema';
+import { readYaml } from '#src/config/yaml-file';
 import { historyOf } from '#src/feed/history-of';
 import { CHANNELS, protocolOf } from '#src/feed/protocol-of';
 import { TradeIdScanner } from '#src/feed/trade-id-scanner';
@@ -180,10 +183,25 @@ function configTargets(directory: string): FuzzTarget[] {
     'binance:\n  - { native_symbol: BTCUSDT, base_asset: BTC, quote_asset: USDT }\nkraken:\n  - { native_symbol: BTC/USD, base_asset: BTC, quote_asset: USD }\ncoinbase: []\n',
   ];
   const path = join(directory, 'fuzz.yaml');
+  const defaults = loadConfig({ env: {}, cwd: directory });
   const names = ['BULLION_HTTP_PORT', 'BULLION_LAYOUT_CORES', 'BULLION_DATA_DIR', 'BULLION_X'];
   return [
     {
+      name: 'YAML and its schema',
+      run(random) {
+        const text = mutatedText(configs, random);
+        writeFileSync(path, text, 'latin1');
+        return userErrorOnly(() => {
+          const { data, where } = readYaml(path, 'fuzz.yaml');
+          const fault = firstFault(CONFIG, { ...defaults, ...data });
+          if (fault === undefined) return;
+          throw new UserError(EXIT.config, `${where(fault.path)}: ${fault.sentence}`);
+        }, text);
+      },
+    },
+    {
       name: 'configuration files',
+      share: 0.02,
       run(random) {
         const text = mutatedText(configs, random);
         writeFileSync(path, text, 'latin1');
@@ -195,6 +213,7 @@ function configTargets(directory: string): FuzzTarget[] {
     },
     {
       name: 'environment variables',
+      share: 0.02,
       run(random) {
         const text = mutatedText(['8080', '0,2,4', 'auto', '/srv/data', 'true', '1e3'], random);
         const env = { [random.pick(names)]: text };
@@ -203,6 +222,7 @@ function configTargets(directory: string): FuzzTarget[] {
     },
     {
       name: 'instrument lists',
+      share: 0.1,
       run(random) {
         const text = mutatedText(lists, random);
         writeFileSync(path, text, 'latin1');
@@ -256,6 +276,7 @@ async function queryTargets(scope: Scope): Promise<FuzzTarget[]> {
     },
     {
       name: 'HTTP requests',
+      share: 0.25,
       async run(random) {
         const given = encodeURI(text(random)).replace(/#/g, '%23');
         const path = random.pick(['ohlcv/1m', 'ohlcv/1d', 'symbols', 'ohlcv/%2e%2e', 'ohlcv/']);
@@ -328,6 +349,7 @@ function zipTarget(directory: string): FuzzTarget {
   const truth = rowsOf(content, []);
   return {
     name: 'zip archives',
+    share: 0.25,
     async run(random) {
       const bytes = mutatedBytes(random.pick(originals), random);
       writeFileSync(path, bytes);
