@@ -42,6 +42,7 @@ export async function start(
     const reader = LogReader.open({
       disk: nodeDisk(),
       dir: join(paths.bronze, exchangeKey(exchange)),
+      exchange,
       fromSequence: progress.nextSequence,
       onGap: (damage) =>
         void line.log('error', `damaged bytes in the ${exchange} log`, { ...damage }),

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { candleTable } from '#schemas/candle';
 import { DEAD_LETTERS } from '#schemas/dead-letter';
-import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { UserError } from '#src/base/errors';
@@ -73,11 +73,12 @@ function sortedDigest(rows: Iterable<object>): string {
  * One digest a frame, in order, and the sequences said to be missing: whoever compares sees whether
  * a frame is another one, and whether one is gone without a word.
  */
-function bronzeFrames(dir: string): unknown {
+function bronzeFrames(dir: string, exchange: Exchange): unknown {
   const gaps: unknown[] = [];
   const reader = LogReader.open({
     disk: nodeDisk(),
     dir,
+    exchange,
     fromSequence: 0,
     onGap: (gap) => gaps.push(gap),
   });
@@ -107,7 +108,7 @@ export async function answersOf(
     for (const exchange of EXCHANGES) {
       const dir = join(dataDir, 'bronze', exchangeKey(exchange));
       if (isAsked(exchangeKey(exchange)) && existsSync(dir))
-        answers[`frames of ${exchange}`] = await asked(() => bronzeFrames(dir));
+        answers[`frames of ${exchange}`] = await asked(() => bronzeFrames(dir, exchange));
     }
   }
   if (areas.includes('metadata')) {
