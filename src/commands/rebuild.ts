@@ -23,7 +23,7 @@ import { type OfflineRequest, withOfflineRun } from '#src/commands/offline';
 import { requireData } from '#src/commands/open-state';
 import { type Progress, progressBar } from '#src/commands/progress-bar';
 import type { Config } from '#src/config/schema';
-import { readDeadLetters, readTrades } from '#src/lake/table-reader';
+import { proveDataFile, readDeadLetters, readTrades } from '#src/lake/table-reader';
 import { listSegments } from '#src/log/segment-files';
 import type { OutputColumn } from '#src/output/rows';
 import { printRows } from '#src/output/standard-output';
@@ -65,6 +65,7 @@ async function run(args: Arguments): Promise<void> {
     appendTo: undefined,
     binanceStream: undefined,
     keepRules: true,
+    distrustState: true,
   };
   const progress = progressBar();
   let rows: Compared[];
@@ -87,6 +88,11 @@ async function run(args: Arguments): Promise<void> {
       };
       return rebuild(rebuilt, progress, (copy) => {
         progress.phase('comparing', PARTS.length);
+        try {
+          proveFiles(data);
+        } catch (error) {
+          damage = damageOf(error);
+        }
         return PARTS.map(([what, digest], i) => {
           const theirs = digest(copy);
           let mine: Digest | undefined;
@@ -224,6 +230,12 @@ function compared(what: string, mine: Digest | undefined, theirs: Digest): Compa
     rebuilt_rows: theirs.rows,
     equal: mine?.rows === theirs.rows && mine.sha256 === theirs.sha256,
   };
+}
+
+/** Refuses a data file that is not the one committed, of whatever table. */
+function proveFiles({ store, paths }: DataDirectory): void {
+  const read = fileReader(paths.lake);
+  for (const file of store.allFiles()) proveDataFile(read, file);
 }
 
 /** What is compared, in order. */

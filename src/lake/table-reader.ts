@@ -168,26 +168,35 @@ function findRows<T extends TableSchema>(
 const BATCH_ROWS = 2 ** 30;
 
 /** All rows of a file as one record batch; refuses one whose bytes are not those committed. */
-export function decodeDataFile(read: ReadFile, { path, sha256 }: DataFile): Table {
-  const damaged = (what: string, cause?: unknown): UserError =>
-    new UserError(
-      EXIT.io,
-      `Data file ${path} ${what}: run \`bullion rebuild\` to make it again from the bronze log.`,
-      { cause },
-    );
-  let bytes: Uint8Array;
-  try {
-    bytes = read(path);
-  } catch (error) {
-    if (!isDiskError(error)) throw error;
-    throw damaged(`cannot be read (${errorCode(error)})`, error);
-  }
-  if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256) {
-    throw damaged('is damaged (its SHA-256 is not the one committed)');
-  }
+export function decodeDataFile(read: ReadFile, file: DataFile): Table {
+  const bytes = proveDataFile(read, file);
   try {
     return tableFromIPC(readParquet(bytes, { batchSize: BATCH_ROWS }).intoIPCStream());
   } catch (error) {
-    throw damaged('is not a readable Parquet file', error);
+    throw damaged(file, 'is not a readable Parquet file', error);
   }
+}
+
+/** The bytes of a file, if they are those committed. */
+export function proveDataFile(read: ReadFile, file: DataFile): Uint8Array {
+  let bytes: Uint8Array;
+  try {
+    bytes = read(file.path);
+  } catch (error) {
+    if (!isDiskError(error)) throw error;
+    throw damaged(file, `cannot be read (${errorCode(error)})`, error);
+  }
+  const { sha256 } = file;
+  if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256) {
+    throw damaged(file, 'is damaged (its SHA-256 is not the one committed)');
+  }
+  return bytes;
+}
+
+function damaged({ path }: DataFile, what: string, cause?: unknown): UserError {
+  return new UserError(
+    EXIT.io,
+    `Data file ${path} ${what}: run \`bullion rebuild\` to make it again from the bronze log.`,
+    { cause },
+  );
 }

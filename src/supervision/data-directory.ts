@@ -82,6 +82,8 @@ export interface OpenOptions {
   readonly keepRules?: boolean;
   /** The bronze of another directory, to derive this one from it (`bullion rebuild`). */
   readonly bronze?: string;
+  /** The state may be damaged: nothing is opened here before all of it has been read elsewhere. */
+  readonly distrustState?: boolean;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
   readonly purpose: string;
   /** Told of every step of a table commit: for tests that crash there. */
@@ -102,8 +104,10 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
     }
     const wasClosed = takeClosedMark(disk, dir);
     const isThere = disk.stat(paths.state) !== undefined;
-    const check = isThere ? checkStateApart(paths.state, !wasClosed) : undefined;
-    if (!wasClosed) await check?.core;
+    const isAwaited = !wasClosed || options.distrustState === true;
+    const check = isThere ? checkStateApart(paths.state, isAwaited) : undefined;
+    if (isAwaited) await check?.core;
+    if (options.distrustState) await check?.whole;
     const store = await StateStore.open(paths.state, { createdUs: clock.nowUs() });
     try {
       const stored = store.identity.binanceStream ?? config.exchanges.binance.channel;

@@ -101,8 +101,8 @@ describe('a wrong file', () => {
     ],
     [
       'a key that would break the sentence apart',
-      'http: { ? "01\\n\\n02" : 1 }\n',
-      'my.yaml:1: http."01\\n\\n02" is not a known key; allowed: host, port',
+      'candles: { ? "01\\n\\n02" : 1 }\n',
+      'my.yaml:1: candles."01\\n\\n02" is not a known key; allowed: allowed_lateness_ms, live_depth',
     ],
     [
       'wrong type',

@@ -2,7 +2,7 @@
  * Everything else that reads bytes from outside: control messages and REST answers of the exchanges,
  * the ids that ingest looks for, configuration files, API parameters, csv dumps and zip archives.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EXCHANGES } from '#schemas/exchange';
@@ -15,7 +15,6 @@ import type { Random } from '#src/base/random';
 import { firstFault } from '#src/config/check';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
-import { PACKAGE_ROOT } from '#src/config/package-root';
 import { CONFIG } from '#src/config/schema';
 import { readYaml } from '#src/config/yaml-file';
 import { historyOf } from '#src/feed/history-of';
@@ -166,19 +165,20 @@ function userErrorOnly(read: () => unknown, input: string): string {
   }
 }
 
-function yamlPieces(file: string): string[] {
-  const text = readFileSync(join(PACKAGE_ROOT, 'configs', file), 'utf8').replace(/^ *#.*\n/gm, '');
-  const sections = text.split(/\n(?=\S)/).map((section) => `${section}\n`);
-  return [
-    ...sections,
-    'a: &a [1]\nb: *a\n',
-    '%YAML 1.2\n---\n{}\n',
-    'http: {port: 8080, host: "::1"}\n',
-  ];
-}
+/** Short ones: the cost of a document is its length. */
+const CONFIGS = [
+  'data_dir: data/live\n',
+  'http: {port: 8080, host: "::1"}\n',
+  'http:\n  host: 127.0.0.1\n  port: 8080\n',
+  'layout:\n  cores: [0, 2, 4]\n  gold_shards: 2\n',
+  'exchanges:\n  binance: { enabled: false }\n  kraken:\n    ws_url: wss://ws.kraken.com/v2\n',
+  'candles: { allowed_lateness_ms: 10000 }\nlog: { level: info }\n',
+  'a: &a [1]\nb: *a\n',
+  '%YAML 1.2\n---\n{}\n',
+  '# nothing\n',
+];
 
 function configTargets(directory: string): FuzzTarget[] {
-  const configs = yamlPieces('default.yaml');
   const lists = [
     'binance:\n  - { native_symbol: BTCUSDT, base_asset: BTC, quote_asset: USDT }\nkraken:\n  - { native_symbol: BTC/USD, base_asset: BTC, quote_asset: USD }\ncoinbase: []\n',
   ];
@@ -189,7 +189,7 @@ function configTargets(directory: string): FuzzTarget[] {
     {
       name: 'YAML and its schema',
       run(random) {
-        const text = mutatedText(configs, random);
+        const text = mutatedText(CONFIGS, random);
         writeFileSync(path, text, 'latin1');
         return userErrorOnly(() => {
           const { data, where } = readYaml(path, 'fuzz.yaml');
@@ -203,7 +203,7 @@ function configTargets(directory: string): FuzzTarget[] {
       name: 'configuration files',
       share: 0.02,
       run(random) {
-        const text = mutatedText(configs, random);
+        const text = mutatedText(CONFIGS, random);
         writeFileSync(path, text, 'latin1');
         return userErrorOnly(
           () => loadConfig({ env: {}, cwd: directory, configPath: 'fuzz.yaml' }),
