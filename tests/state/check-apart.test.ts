@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { UserError } from '#src/base/errors';
 import { Random } from '#src/base/random';
 import { checkStateApart } from '#src/state/check-apart';
-import { StateCorruptError } from '#src/state/state-errors';
 import { StateStore } from '#src/state/store';
 import { CREATED_US, epochCommit, INSTRUMENTS, temporaryDirectory } from '#tests/state/fixtures';
 
@@ -46,7 +46,7 @@ test('a cut or zeroed state is refused, whatever becomes of the process that rea
     const said = await Promise.all([check.core, check.whole]).catch((error: unknown) => error);
     if (said instanceof Error) {
       refused++;
-      assert.ok(said instanceof StateCorruptError, String(said));
+      assert.ok(said instanceof UserError, String(said));
       assert.equal(said.exitCode, 74);
       assert.doesNotMatch(said.message, /\n/);
     }
