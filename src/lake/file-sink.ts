@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { type Disk, makeDirectoryDurably, writeFileDurably } from '#src/base/disk';
 import { EXIT, errorCode, UserError } from '#src/base/errors';
-import { fileMetrics } from '#src/lake/file-metrics';
+import { type FileMetrics, fileMetrics } from '#src/lake/file-metrics';
 import type { StagedFile } from '#src/lake/staged-file';
 
 export interface FileSink {
@@ -24,7 +24,8 @@ export interface NewFile {
   readonly bytes: Uint8Array;
 }
 
-export function stageFile(sink: FileSink, file: NewFile): StagedFile {
+/** `metrics`: of a file that is no Parquet and cannot tell them itself. */
+export function stageFile(sink: FileSink, file: NewFile, metrics?: FileMetrics): StagedFile {
   const { table, partition, name, rows, bytes } = file;
   const path = `${table}/data/${partition}/${name}.parquet`;
   const target = join(sink.lakeDir, path);
@@ -47,7 +48,7 @@ export function stageFile(sink: FileSink, file: NewFile): StagedFile {
     rows,
     bytes: bytes.length,
     sha256,
-    metrics: fileMetrics(bytes),
+    metrics: metrics ?? fileMetrics(bytes),
   };
 }
 

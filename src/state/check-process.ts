@@ -8,6 +8,7 @@
  */
 import { setPriority } from 'node:os';
 import { EXIT, UserError } from '#src/base/errors';
+import { rehearseWrite } from '#src/state/open-environment';
 import { StateStore } from '#src/state/store';
 
 /** The parent is starting meanwhile. */
@@ -18,18 +19,20 @@ process.on('disconnect', () => process.exit(EXIT.ok));
 
 async function check(directory: string, isAwaited: boolean): Promise<void> {
   if (!isAwaited) setPriority(NICENESS);
-  const store = await StateStore.open(directory, isAwaited ? { createdUs: 0 } : { readOnly: true });
+  const store = await StateStore.open(directory, { readOnly: true });
   store.intervalSets();
   store.allLivePaths();
   store.removedFiles();
   store.jobRuns();
   for (const _ of store.pendingCandles());
+  await store.close();
   // Beside a running owner nobody else may take the write lock.
-  if (isAwaited) store.rehearseWrite();
+  if (isAwaited) await rehearseWrite(directory);
   process.send?.('sound so far');
   setPriority(NICENESS);
-  store.verify();
-  await store.close();
+  const again = await StateStore.open(directory, { readOnly: true });
+  again.verify();
+  await again.close();
 }
 
 check(process.argv[2] as string, process.argv[3] === 'awaited').then(

@@ -17,12 +17,12 @@ import {
   rmSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
+import { ABORT, open, type RootDatabase } from 'lmdb';
 import { EXIT, errorCode, UserError } from '#src/base/errors';
-import type { Edits } from '#src/state/edits';
+import type { Databases, KeyValuePair } from '#src/base/key-value';
 import { readError, StateCorruptError } from '#src/state/state-errors';
 
-export type Lmdb = RootDatabase<Uint8Array, Uint8Array>;
+type Lmdb = RootDatabase<Uint8Array, Uint8Array>;
 
 const DATA_FILE = 'data.mdb';
 /** Of the first meta page: the magic number, and the page size that says where the second is. */
@@ -30,12 +30,14 @@ const MAGIC = 0xbeef_c0de;
 const MAGIC_AT = 24;
 const PAGE_SIZE_AT = 48;
 const HEADER_BYTES = 64;
+/** A key that no record has. */
+const REHEARSAL = Uint8Array.of(0);
 
 /**
  * Opens an environment that exists; undefined when there is none. Throws StateCorruptError when
  * the directory is there without the data file, or the file does not start as LMDB's does.
  */
-export function openEnvironment(directory: string, readOnly: boolean): Lmdb | undefined {
+function openEnvironment(directory: string, readOnly: boolean): Lmdb | undefined {
   const path = join(directory, DATA_FILE);
   try {
     checkHeader(directory, path);
@@ -43,11 +45,13 @@ export function openEnvironment(directory: string, readOnly: boolean): Lmdb | un
     if (errorCode(error) === 'ENOENT') return undefined;
     throw diskError(directory, error);
   }
+  // Whoever made it may have been killed between the rename and its fsync.
+  if (!readOnly) fsyncPath(dirname(directory));
   return openLmdb(directory, readOnly);
 }
 
-/** Makes a new environment that holds `edits`, durable, and opens it. */
-export async function createEnvironment(directory: string, edits: Edits): Promise<Lmdb> {
+/** Makes a new environment that holds `first`, durable, and opens it. */
+async function createEnvironment(directory: string, first: readonly KeyValuePair[]): Promise<Lmdb> {
   const temporary = `${directory}.new`;
   try {
     rmSync(temporary, { recursive: true, force: true });
@@ -55,7 +59,7 @@ export async function createEnvironment(directory: string, edits: Edits): Promis
     const db = openLmdb(temporary, false);
     try {
       await db.childTransaction(() => {
-        for (const { key, sealed } of edits) if (sealed) db.put(key, sealed);
+        for (const { key, value } of first) db.put(key, value);
       });
       await db.flushed;
     } finally {
@@ -69,6 +73,26 @@ export async function createEnvironment(directory: string, edits: Edits): Promis
     throw diskError(directory, error);
   }
   return openLmdb(directory, false);
+}
+
+export const lmdbDatabases: Databases = { open: openEnvironment, create: createEnvironment };
+
+/**
+ * Goes through the motions of a write, down to the pages it would take, and takes it back: finds
+ * damage that only a writer meets.
+ */
+export async function rehearseWrite(directory: string): Promise<void> {
+  const db = openLmdb(directory, false);
+  try {
+    db.transactionSync(() => {
+      db.putSync(REHEARSAL, REHEARSAL);
+      return ABORT;
+    });
+  } catch (error) {
+    throw readError(directory, error);
+  } finally {
+    await db.close();
+  }
 }
 
 function openLmdb(directory: string, readOnly: boolean): Lmdb {
