@@ -25,6 +25,7 @@ import { CONTROL, FaultOrders } from '#tests/verify/crash/fault-orders';
 const ARMED = fileURLToPath(new URL('./armed-process.js', import.meta.url));
 const DAY_US = 86_400_000_000;
 const WHOLE_MS_MAX = 30_000;
+const JUDGED_MS_MAX = 60_000;
 
 /** One shard of everything: every thread less makes a life shorter. Short everything else. */
 const ENVIRONMENT: Readonly<Record<string, string>> = {
@@ -32,6 +33,8 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   BULLION_LAYOUT_VALIDATION_SHARDS: '1',
   BULLION_LAYOUT_GOLD_SHARDS: '1',
   BULLION_EPOCHS_INTERVAL_MS: '250',
+  // Every restart fetches trades again: their duplicates need not be a file per 64.
+  BULLION_BATCHES_CHUNK_ROWS: '16384',
   BULLION_SUPERVISION_HANG_LIMIT_MS: '1500',
   BULLION_SUPERVISION_RESTART_INTENSITY: '1000',
   BULLION_MAINTENANCE_CHECK_INTERVAL_MS: '300',
@@ -66,7 +69,7 @@ export class GuardedDirectory {
       { after: (step) => void undo.push(step) },
       {
         seed,
-        ratePerSecond: 400,
+        ratePerSecond: 250,
         // After a few cut connections in a row an exchange is left alone for half a minute.
         faults: { ...FAULTS, disconnect: 0, abort: 0 },
       },
@@ -193,8 +196,10 @@ export class GuardedDirectory {
     const bullion = await this.whole();
     this.world.simulator.pause();
     await pause(100);
-    await until('every frame to be judged', async () =>
-      (await bullion.health())?.exchanges.every(({ lag_frames }) => lag_frames === 0),
+    await until(
+      'every frame to be judged',
+      async () => (await bullion.health())?.exchanges.every(({ lag_frames }) => lag_frames === 0),
+      JUDGED_MS_MAX,
     );
     const { code } = await bullion.end('SIGTERM');
     if (code !== 0) throw new Error(`SIGTERM ended with ${code}:\n${bullion.text.slice(-3_000)}`);

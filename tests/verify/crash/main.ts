@@ -7,7 +7,7 @@
  * `--only kills|failpoints|disk|process` runs one family, `--only NAME` the steps with that in their
  * name, each on a directory of its own. `--count` is the number of random steps of a family.
  */
-import { cpSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '#src/base/random';
@@ -136,6 +136,7 @@ async function runDirectory(
     const text = error instanceof Error ? error.message : String(error);
     await directory.kill();
     const kept = join(tmpdir(), `bullion-verify-${run.options.seed}-${run.findings.length}`);
+    rmSync(kept, { recursive: true, force: true });
     cpSync(directory.world.dataDir, kept, { recursive: true });
     run.found(
       `after ${done.join(', ')}: ${text}\n(the directory is kept in ${kept})`,
