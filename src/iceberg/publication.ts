@@ -4,6 +4,7 @@
  * from the files it should have.
  */
 import { EXIT, errorCode, UserError } from '#src/base/errors';
+import { proveEntries } from '#src/iceberg/entry-check';
 import type { TableVersion } from '#src/iceberg/file-catalog';
 import { entryTuple } from '#src/iceberg/manifest-entry';
 import type { TableChange } from '#src/iceberg/snapshot-writer';
@@ -191,6 +192,7 @@ async function bringInLine(
 ): Promise<void> {
   const snapshot = currentSnapshot(table.metadata);
   const shown = snapshot === undefined ? [] : await liveEntries(place, snapshot);
+  proveEntries(place, shown, files);
   const shownUris = new Set(shown.map(({ data_file }) => data_file.file_path));
   const wanted = new Set(files.map(({ path }) => dataFileUri(place, path)));
   const added = files.filter(({ path }) => !shownUris.has(dataFileUri(place, path)));

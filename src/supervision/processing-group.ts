@@ -33,6 +33,12 @@ import type { Layout } from '#src/supervision/layout';
 import type { ExchangeStatus } from '#src/supervision/status';
 import type { LakeThreads, Workers } from '#src/supervision/workers';
 
+/**
+ * How many hang limits a job of the lake pool may take, its wait included: it has no heartbeat, and a
+ * slow disk is not a hang.
+ */
+const HANG_LIMITS_PER_JOB = 12;
+
 export interface GroupProgress {
   readonly positions: ReadonlyMap<Exchange, ExchangeProgress>;
 }
@@ -102,6 +108,7 @@ export class ProcessingGroup {
       lakeDir: paths.lake,
       instruments,
       threads: config.layout.lake_threads,
+      jobMsMax: HANG_LIMITS_PER_JOB * config.supervision.hang_limit_ms,
     });
     const filePrefix = `${options.runName}-${options.generation}`;
     const common = (id: string) => ({
