@@ -73,6 +73,7 @@ answerParent(async ({ dataDir, bronze, lakeThreads }: PipelineRequest): Promise<
     lakeWorker: new URL('../actors/lake-worker.js', import.meta.url),
     log: openLog('error'),
     appendTo: undefined,
+    bronzeTables: false, // the log itself is on disk already; encode.bench.ts says what they cost
   });
   await run.ready();
   const epochs = await run.finish(() => {});

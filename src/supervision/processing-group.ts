@@ -52,6 +52,8 @@ export interface GroupOptions {
   readonly entry: URL;
   readonly lakeWorker: URL;
   readonly log: Log;
+  /** Whether frames wait to be judged that matter more than bronze tables. */
+  readonly isBehind: () => Promise<boolean>;
   readonly epochSteps: Omit<EpochSteps, 'barrier' | 'tableBronze'>;
 }
 
@@ -128,6 +130,7 @@ export class ProcessingGroup {
       bronzeDir: paths.bronze,
       lake: line.lake,
       filePrefix,
+      isBehind: options.isBehind,
     };
     this.epochs = new EpochCoordinator(
       {
