@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { type Disk, makeDirectoryDurably, writeFileDurably } from '#src/base/disk';
 import { EXIT, errorCode, UserError } from '#src/base/errors';
-import { fileMetrics } from '#src/lake/file-metrics';
+import { fileMetrics, type TextRange } from '#src/lake/file-metrics';
 import type { StagedFile } from '#src/lake/staged-file';
 
 export interface FileSink {
@@ -16,17 +16,35 @@ export interface FileSink {
 }
 
 export interface NewFile {
-  readonly table: string;
   readonly partition: string;
   /** File name without its extension. */
   readonly name: string;
   readonly rows: number;
   readonly bytes: Uint8Array;
+  /** Bounds of columns that the file's own footer has none of. */
+  readonly ranges?: readonly TextRange[];
 }
 
-export function stageFile(sink: FileSink, file: NewFile): StagedFile {
-  const { table, partition, name, rows, bytes } = file;
-  const path = `${table}/data/${partition}/${name}.parquet`;
+export function stageFile(sink: FileSink, file: NewFile & { readonly table: string }): StagedFile {
+  return stageFiles(sink, [file.table], file)[0] as StagedFile;
+}
+
+/** The same file for each of the tables. */
+export function stageFiles(
+  sink: FileSink,
+  tables: readonly string[],
+  { partition, name, rows, bytes, ranges }: NewFile,
+): StagedFile[] {
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const metrics = fileMetrics(bytes, ranges);
+  return tables.map((table) => {
+    const path = `${table}/data/${partition}/${name}.parquet`;
+    write(sink, path, bytes);
+    return { table, path, partition, rows, bytes: bytes.length, sha256, metrics };
+  });
+}
+
+function write(sink: FileSink, path: string, bytes: Uint8Array): void {
   const target = join(sink.lakeDir, path);
   try {
     makeDirectoryDurably(sink.disk, dirname(target));
@@ -39,16 +57,6 @@ export function stageFile(sink: FileSink, file: NewFile): StagedFile {
       { cause: error },
     );
   }
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return {
-    table,
-    path,
-    partition,
-    rows,
-    bytes: bytes.length,
-    sha256,
-    metrics: fileMetrics(bytes),
-  };
 }
 
 /** ENOSPC, EIO, ...: the operating system's own codes, unlike Node's ERR_*. */
