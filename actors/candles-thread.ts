@@ -10,6 +10,7 @@ import { ActorCounters } from '#src/runtime/counters';
 import {
   allBatches,
   candlesDoorbell,
+  gatewayDoorbell,
   ringBack,
   ringToCandles,
   validationDoorbell,
@@ -54,6 +55,7 @@ export async function start(
     })),
     book,
     live: new LiveCandlesWriter(spec.live),
+    changed: gatewayDoorbell(memory.doorbells),
     committed: (timeframe, fromUs, toUs) => {
       const all: Uint8Array[] = [];
       for (const { code } of instruments) {

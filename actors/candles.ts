@@ -40,6 +40,8 @@ export interface CandlesOptions {
   readonly returns: readonly SlotReturn[];
   readonly book: CandleBook;
   readonly live: LiveCandlesWriter;
+  /** Rung after live candles have changed; gold has shown their trades before. */
+  readonly changed: Doorbell;
   /** The candles the last epoch committed. */
   readonly committed: CommittedCandles;
   readonly lake: Lake;
@@ -67,11 +69,12 @@ export class CandlesActor implements Actor {
   }
 
   step(): number {
-    const { inputs, book, live, counters } = this.#options;
+    const { inputs, book, live, changed, counters } = this.#options;
     let work = 0;
     for (let i = 0; i < inputs.length; i++) work += this.#drain(i);
     if (work > 0) {
       book.publish(live);
+      changed.ring();
       counters.set('batches', this.#batches);
       counters.set('rows', this.#rows);
     }

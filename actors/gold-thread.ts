@@ -15,6 +15,7 @@ import { runActor } from '#src/runtime/host';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { GoldSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
+import { LiveTradesWriter } from '#src/trades/live-trades';
 import { GoldActor } from './gold.js';
 
 export async function start(spec: GoldSpec, line: Remote<SupervisorLine>): Promise<StartedActor> {
@@ -38,6 +39,7 @@ export async function start(spec: GoldSpec, line: Remote<SupervisorLine>): Promi
     output: { ring: ringToCandles(memory, shard), doorbell: candlesDoorbell(memory) },
     instruments,
     intervals,
+    live: spec.liveTrades && new LiveTradesWriter(spec.liveTrades),
     lake: { run: (job) => line.lake(job) },
     chunkRows: config.batches.chunk_rows,
     nextName: () => `${spec.filePrefix}-${files++}`,

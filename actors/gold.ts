@@ -23,6 +23,7 @@ import type { Actor } from '#src/runtime/actor';
 import type { ActorCounters } from '#src/runtime/counters';
 import type { GoldReport, InstrumentState } from '#src/runtime/epoch-report';
 import { IntervalSet } from '#src/trades/interval-set';
+import type { LiveTradesWriter } from '#src/trades/live-trades';
 
 /** Messages taken per input and step. */
 const MESSAGES_PER_STEP = 32;
@@ -41,6 +42,8 @@ export interface GoldOptions {
   readonly instruments: readonly Instrument[];
   /** The last epoch's packed interval sets, by instrument code. */
   readonly intervals: ReadonlyMap<number, Uint8Array>;
+  /** Where the newest trades are shown; undefined where nobody looks. */
+  readonly live: LiveTradesWriter | undefined;
   readonly lake: Lake;
   readonly chunkRows: number;
   readonly nextName: () => string;
@@ -142,7 +145,10 @@ export class GoldActor implements Actor {
       const batch = this.#options.batches[ring.c]?.[ring.a] as TradeBatch;
       input.row = this.#judge(batch, input.row, ring.b);
       if (input.row < ring.b) return false;
-      if (!output.ring.push(BATCH, ring.a, ring.b, ring.c)) return false;
+      // Shown once, and while the slot is still ours: nothing may fail after this.
+      if (output.ring.capacity === output.ring.size) return false;
+      this.#options.live?.publish(batch, ring.b);
+      output.ring.push(BATCH, ring.a, ring.b, ring.c);
       this.#batches++;
     } else if (ring.kind === BARRIER) {
       // The output must have room before this input may count as arrived.

@@ -86,6 +86,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   simulator: ['base', 'log'],
   api: ['base', 'config', 'output', 'candles'],
+  push: ['base', 'config', 'output', 'candles', 'trades', 'api'],
   supervision: [
     'base',
     'ring',
@@ -208,6 +209,8 @@ test('timers come in through ports below the process itself', () => {
     'src/simulator/',
     'src/supervision/',
     'src/runtime/host.ts',
+    // A socket's own limit, which an event stream must not have; not a timer.
+    'src/push/event-stream.ts',
     'src/supervisor.ts',
     'src/demo.ts',
     'actors/',
@@ -236,6 +239,7 @@ test('shared memory is synchronised in a few files only', () => {
     'src/runtime/counters.ts',
     'src/log/log-head.ts',
     'src/candles/live-candles.ts',
+    'src/trades/live-trades.ts',
   ];
   assert.deepEqual(offenders(product, /\bAtomics\./, may), []);
 });

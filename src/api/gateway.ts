@@ -13,7 +13,7 @@ import {
 } from 'fastify';
 import type { Instrument } from '#schemas/instrument';
 import { Access, type AccessRules, THIS_MACHINE_ONLY } from '#src/api/access';
-import { admit } from '#src/api/admission';
+import { type Admission, admit } from '#src/api/admission';
 import { registerCandles } from '#src/api/candle-routes';
 import type { CandleSource } from '#src/api/candle-source';
 import type { StatusSource } from '#src/api/health';
@@ -39,6 +39,8 @@ export interface GatewayOptions {
   /** Who may ask; only this machine, without a token, unless given. */
   readonly access?: AccessRules;
   readonly limits?: ConnectionLimits;
+  /** Adds what is served beside the routes here, and takes upgrades: the live stream. */
+  readonly push?: (app: FastifyInstance, admission: Admission) => void;
   /** Told of every failure that a client only sees as "the server failed". */
   readonly onFailure: (error: unknown) => void;
 }
@@ -90,7 +92,7 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   // Parameters are read by the literals that also make the schemas (src/api/parameters.ts).
   app.setValidatorCompiler<FastifySchema>(() => () => true);
   app.setErrorHandler((error, _request, reply) => answerError(error, reply));
-  await admit(
+  const admission = await admit(
     app,
     new Access(options.access ?? THIS_MACHINE_ONLY),
     options.limits ?? DEFAULT_LIMITS,
@@ -109,5 +111,6 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   registerSymbols(app, instruments);
   registerHealth(app, status);
   if (iceberg !== undefined) registerIceberg(app, iceberg, onFailure);
+  options.push?.(app, admission);
   return app;
 }

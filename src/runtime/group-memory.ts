@@ -4,11 +4,12 @@
  *   rings      validation v -> gold g      index v x G + g
  *              gold g -> candles           index V x G + g
  *              candles -> validation v     index V x G + G + v   (slots on their way back)
- *   doorbells  validation 0..V-1, gold 0..G-1, candles; 128 bytes apart
+ *   doorbells  validation 0..V-1, gold 0..G-1, candles, gateway; 128 bytes apart
  *   slots      one pool per validation shard
  *
  * A restart gets new rings and slots, so nothing of an old generation can ever be taken for new.
- * The doorbells alone outlive a generation: ingest actors keep ringing them while the group restarts.
+ * The doorbells alone outlive a generation: ingest actors keep ringing them while the group restarts,
+ * and the gateway listens to its own.
  */
 
 import { TradeBatch } from '#src/columns/trade-batch';
@@ -38,7 +39,7 @@ export interface GroupShape {
 }
 
 export function allocateDoorbells(shape: GroupShape): SharedArrayBuffer {
-  return new SharedArrayBuffer((shape.validationShards + shape.goldShards + 1) * DOORBELL_BYTES);
+  return new SharedArrayBuffer((shape.validationShards + shape.goldShards + 2) * DOORBELL_BYTES);
 }
 
 export function allocateGroupMemory(shape: GroupShape, doorbells: SharedArrayBuffer): GroupMemory {
@@ -83,6 +84,11 @@ export function goldDoorbell(memory: GroupMemory, shard: number): Doorbell {
 export function candlesDoorbell(memory: GroupMemory): Doorbell {
   const { validationShards, goldShards } = memory;
   return new Doorbell(memory.doorbells, (validationShards + goldShards) * DOORBELL_BYTES);
+}
+
+/** Rung when live trades and candles have changed; the last one, whatever the shape. */
+export function gatewayDoorbell(doorbells: SharedArrayBuffer): Doorbell {
+  return new Doorbell(doorbells, doorbells.byteLength - DOORBELL_BYTES);
 }
 
 /** The batches of every validation shard's slots, as gold and candles see them. */

@@ -46,6 +46,8 @@ export interface ValidationSpec extends Processing {
 export interface GoldSpec extends Processing {
   readonly role: 'gold';
   readonly shard: number;
+  /** Where the newest trades are shown (src/trades/live-trades.ts); undefined where nobody looks. */
+  readonly liveTrades: SharedArrayBuffer | undefined;
 }
 
 export interface CandlesSpec extends Processing {
@@ -69,6 +71,9 @@ export interface GatewaySpec extends Common {
   readonly role: 'gateway';
   readonly access: AccessRules;
   readonly live: SharedArrayBuffer;
+  readonly liveTrades: SharedArrayBuffer;
+  /** The doorbells of all actors: its own is rung when live trades or candles have changed. */
+  readonly doorbells: SharedArrayBuffer;
 }
 
 export type ThreadSpec = ValidationSpec | GoldSpec | CandlesSpec | IngestSpec | GatewaySpec;

@@ -103,6 +103,7 @@ export class OfflineRun {
       heads,
       doorbells,
       live: allocateLiveCandles(data.instruments.length, config.candles.live_depth),
+      liveTrades: undefined,
       board: board.memory,
       boardRow: board.row,
       layout,

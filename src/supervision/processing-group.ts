@@ -16,14 +16,22 @@ import { LakePool } from '#src/lake/pool';
 import type { StagedFile } from '#src/lake/staged-file';
 import type { CandlesControl, Stoppable, ValidationControl } from '#src/runtime/control';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
-import { allocateGroupMemory, type GroupShape } from '#src/runtime/group-memory';
+import {
+  allocateGroupMemory,
+  type GroupMemory,
+  type GroupShape,
+  ringToCandles,
+  ringToGold,
+} from '#src/runtime/group-memory';
 import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { StateStore } from '#src/state/store';
+import type { Waiting } from '#src/supervision/actor-reports';
 import { ActorThread } from '#src/supervision/actor-thread';
 import { tableBronze } from '#src/supervision/bronze-tables';
 import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
+import type { ExchangeStatus } from '#src/supervision/status';
 
 export interface GroupProgress {
   readonly positions: ReadonlyMap<Exchange, ExchangeProgress>;
@@ -45,6 +53,7 @@ export interface GroupOptions {
   readonly heads: ReadonlyMap<Exchange, SharedArrayBuffer>;
   readonly doorbells: SharedArrayBuffer;
   readonly live: SharedArrayBuffer;
+  readonly liveTrades: SharedArrayBuffer | undefined;
   readonly board: SharedArrayBuffer;
   /** Row of an actor on the board. */
   readonly boardRow: (id: string) => number;
@@ -81,14 +90,17 @@ export class ProcessingGroup {
 
   readonly #options: GroupOptions;
   readonly #pool: LakePool;
+  readonly #memory: GroupMemory;
   #fail: (failure: Failure) => void = () => {};
   #stopping = false;
 
   constructor(options: GroupOptions) {
     this.#options = options;
-    const { config, paths, instruments, store, doorbells, live, board, boardRow, layout } = options;
+    const { config, paths, instruments, store, doorbells, board, boardRow, layout } = options;
+    const { live, liveTrades } = options;
     const shape = groupShape(config);
     const memory = allocateGroupMemory(shape, doorbells);
+    this.#memory = memory;
     this.#pool = new LakePool({
       worker: options.lakeWorker,
       lakeDir: paths.lake,
@@ -116,7 +128,7 @@ export class ProcessingGroup {
       new ActorThread<C>(options.entry, spec, line);
     this.candles = start({ ...common('candles'), role: 'candles', live });
     this.gold = Array.from({ length: shape.goldShards }, (_, shard) =>
-      start({ ...common(`gold-${shard}`), role: 'gold', shard }),
+      start({ ...common(`gold-${shard}`), role: 'gold', shard, liveTrades }),
     );
     this.validation = Array.from({ length: shape.validationShards }, (_, shard) => {
       const sources = EXCHANGES.filter(
@@ -176,6 +188,26 @@ export class ProcessingGroup {
       this.validation.map((shard) => shard.answer((control) => control.progress())),
     );
     return { positions: new Map(shards.flat().map((progress) => [progress.exchange, progress])) };
+  }
+
+  /** What lies in front of a member: frames of its logs, or messages in its rings. */
+  waitingFor(
+    member: ActorThread<Stoppable>,
+    exchanges: readonly Pick<ExchangeStatus, 'exchange' | 'lag_frames'>[],
+  ): Waiting {
+    const memory = this.#memory;
+    const shards = this.validation.length;
+    const validation = (this.validation as readonly ActorThread<Stoppable>[]).indexOf(member);
+    if (validation >= 0) {
+      const mine = exchanges.filter((e) => validationShardOf(e.exchange, shards) === validation);
+      return { count: mine.reduce((sum, e) => sum + e.lag_frames, 0), unit: 'frames' };
+    }
+    const gold = this.gold.indexOf(member);
+    const rings =
+      gold >= 0
+        ? this.validation.map((_, shard) => ringToGold(memory, shard, gold))
+        : this.gold.map((_, shard) => ringToCandles(memory, shard));
+    return { count: rings.reduce((sum, ring) => sum + ring.size, 0), unit: 'batches' };
   }
 
   /** Ends every member in flow order, then the pool. Nothing is committed any more. */

@@ -53,6 +53,8 @@ const STATUS: SystemStatus = {
       counters: { frames: 1 },
       heartbeat_age_ms: 3,
       restarts: 0,
+      throughput: { per_second: 9, unit: 'trades' },
+      waiting: { count: 2, unit: 'batches' },
     },
   ],
   last_epoch: { number: 7, committed_at: '2025-03-04T00:05:00.000Z', age_ms: 1500 },
