@@ -15,7 +15,7 @@ import {
   ringToCandles,
   validationDoorbell,
 } from '#src/runtime/group-memory';
-import { runActor } from '#src/runtime/host';
+import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { CandlesSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
@@ -24,9 +24,13 @@ import { CandlesActor } from './candles.js';
 export async function start(
   spec: CandlesSpec,
   line: Remote<SupervisorLine>,
+  machine: Machine,
 ): Promise<StartedActor<CandlesControl>> {
   const { memory, config, instruments, paths } = spec;
-  const store = await StateStore.open(paths.state, { readOnly: true });
+  const store = await StateStore.open(paths.state, {
+    readOnly: true,
+    databases: machine.databases,
+  });
   const doorbell = candlesDoorbell(memory);
   const counters = new ActorCounters('candles', spec.board, spec.boardRow);
   const book = new CandleBook({
@@ -89,6 +93,6 @@ export async function start(
         doorbell.ring();
       },
     },
-    run: runActor(failing, doorbell, counters, () => stopped).finally(() => store.close()),
+    run: machine.run(failing, doorbell, counters, () => stopped).finally(() => store.close()),
   };
 }

@@ -2,6 +2,7 @@
  * The gateway on its thread: the HTTP server over the committed state and the live candles. It reads
  * shared memory and the state store only, so nothing a client does reaches the pipeline.
  */
+
 import { resolve } from 'node:path';
 import type { Remote } from 'comlink';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
@@ -9,8 +10,7 @@ import { mergedCandles } from '#src/api/candle-source';
 import { createGateway } from '#src/api/gateway';
 import type { SystemStatus } from '#src/api/health';
 import { listen } from '#src/api/listen';
-import { systemClock } from '#src/base/clock';
-import { nodeDisk } from '#src/base/node-disk';
+import { every } from '#src/base/timers';
 import { LiveCandlesReader } from '#src/candles/live-candles';
 import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
 import { catalogReader } from '#src/iceberg/catalog-reader';
@@ -18,6 +18,7 @@ import { openStream } from '#src/push/stream';
 import type { GatewayControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import { gatewayDoorbell } from '#src/runtime/group-memory';
+import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { GatewaySpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
@@ -28,9 +29,13 @@ const HEARTBEAT_MS = 250;
 export async function start(
   spec: GatewaySpec,
   line: Remote<SupervisorLine>,
+  machine: Machine,
 ): Promise<StartedActor<GatewayControl>> {
   const { config, instruments, paths } = spec;
-  const store = await StateStore.open(paths.state, { readOnly: true });
+  const store = await StateStore.open(paths.state, {
+    readOnly: true,
+    databases: machine.databases,
+  });
   const live = new LiveCandlesReader(spec.live);
   const into = new Int32Array(config.candles.live_depth * CANDLE_WORDS);
   const counters = new ActorCounters('gateway', spec.board, spec.boardRow);
@@ -63,21 +68,15 @@ export async function start(
         candles.candles({ timeframe, instrument, limit, ...all }),
     },
     bell: gatewayDoorbell(spec.doorbells),
-    clock: systemClock(),
-    timers: {
-      after: (ms, then) => void setTimeout(then, ms),
-      every(ms, then) {
-        const timer = setInterval(then, ms);
-        return () => clearInterval(timer);
-      },
-    },
+    clock: machine.clock,
+    timers: machine.timers,
     onFailure,
   });
   const server = await createGateway({
     instruments,
     candles,
     status: { status: () => status },
-    iceberg: catalogReader(nodeDisk(), resolve(paths.lake)),
+    iceberg: catalogReader(machine.disk, resolve(paths.lake)),
     access: spec.access,
     limits: {
       connections: config.http.connections,
@@ -91,11 +90,11 @@ export async function start(
     requests++;
   });
   const port = await listen(server, config.http.host, config.http.port);
-  const heartbeat = setInterval(() => {
+  const heartbeat = every(machine.timers, HEARTBEAT_MS, () => {
     counters.beat();
     counters.set('requests', requests);
     counters.set('stream_clients', stream.clients);
-  }, HEARTBEAT_MS);
+  });
   let end: () => void = () => {};
   const run = new Promise<void>((resolve) => {
     end = resolve;
@@ -115,7 +114,7 @@ export async function start(
     run: Promise.all([run, stream.run])
       .then(() => {})
       .finally(async () => {
-        clearInterval(heartbeat);
+        heartbeat.cancel();
         await store.close();
       }),
   };

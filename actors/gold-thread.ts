@@ -11,16 +11,23 @@ import {
   ringToCandles,
   ringToGold,
 } from '#src/runtime/group-memory';
-import { runActor } from '#src/runtime/host';
+import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { GoldSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
 import { LiveTradesWriter } from '#src/trades/live-trades';
 import { GoldActor } from './gold.js';
 
-export async function start(spec: GoldSpec, line: Remote<SupervisorLine>): Promise<StartedActor> {
+export async function start(
+  spec: GoldSpec,
+  line: Remote<SupervisorLine>,
+  machine: Machine,
+): Promise<StartedActor> {
   const { memory, shard, config, instruments, paths } = spec;
-  const store = await StateStore.open(paths.state, { readOnly: true });
+  const store = await StateStore.open(paths.state, {
+    readOnly: true,
+    databases: machine.databases,
+  });
   const intervals = new Map(
     store.intervalSets().map(({ instrument, intervals }) => [instrument, intervals]),
   );
@@ -54,6 +61,6 @@ export async function start(spec: GoldSpec, line: Remote<SupervisorLine>): Promi
         doorbell.ring();
       },
     },
-    run: runActor(actor, doorbell, counters, () => stopped),
+    run: machine.run(actor, doorbell, counters, () => stopped),
   };
 }

@@ -2,19 +2,19 @@
  * Ingest of one exchange on its thread: opens the exchange's bronze log and its sockets and runs.
  * The event loop does the work; this file wires the ports, beats the heart and tells the counters.
  */
+
 import { join } from 'node:path';
 import type { Remote } from 'comlink';
-import { systemClock } from '#src/base/clock';
-import { nodeDisk } from '#src/base/node-disk';
 import { Random } from '#src/base/random';
+import { every } from '#src/base/timers';
 import type { Config } from '#src/config/schema';
-import { nodeHttpGet, nodeSockets, nodeTimers } from '#src/feed/node-ports';
 import type { FeedOptions } from '#src/feed/options';
 import { LogHead } from '#src/log/log-head';
 import { LogWriter } from '#src/log/log-writer';
 import type { IngestControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import { validationDoorbell } from '#src/runtime/group-memory';
+import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { IngestSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
@@ -27,9 +27,13 @@ const HEARTBEAT_MS = 250;
 export async function start(
   spec: IngestSpec,
   line: Remote<SupervisorLine>,
+  machine: Machine,
 ): Promise<StartedActor<IngestControl>> {
   const { exchange, key, config, paths, instruments } = spec;
-  const store = await StateStore.open(paths.state, { readOnly: true });
+  const store = await StateStore.open(paths.state, {
+    readOnly: true,
+    databases: machine.databases,
+  });
   const progress = store.epoch().progress.find((p) => p.exchange === exchange);
   const resume: Record<string, { tradeId: number; timeUs: number }> = {};
   for (const instrument of instruments) {
@@ -42,7 +46,7 @@ export async function start(
   await store.close();
 
   const log = LogWriter.open({
-    disk: nodeDisk(),
+    disk: machine.disk,
     dir: join(paths.bronze, key),
     exchange,
     head: new LogHead(spec.head, 0),
@@ -64,10 +68,10 @@ export async function start(
     instruments,
     log,
     ports: {
-      clock: systemClock(),
-      timers: nodeTimers,
-      sockets: nodeSockets,
-      httpGet: nodeHttpGet,
+      clock: machine.clock,
+      timers: machine.timers,
+      sockets: machine.sockets,
+      httpGet: machine.httpGet,
       random: () => random.unit(),
       onAppended: () => doorbell.ring(),
       onEvent: ({ level, event, text }) => void line.log(level, text, { event }),
@@ -76,7 +80,7 @@ export async function start(
   });
 
   const counters = new ActorCounters('ingest', spec.board, spec.boardRow);
-  const heartbeat = setInterval(() => {
+  const heartbeat = every(machine.timers, HEARTBEAT_MS, () => {
     counters.beat();
     counters.set('frames', actor.counters.frames);
     counters.set('bytes', actor.counters.bytes);
@@ -85,7 +89,7 @@ export async function start(
     counters.set('reconnects', actor.counters.reconnects);
     counters.set('control', actor.counters.controlFrames);
     counters.set('oversize', actor.counters.oversize);
-  }, HEARTBEAT_MS);
+  });
   actor.start();
   return {
     control: {
@@ -96,7 +100,7 @@ export async function start(
         end();
       },
     },
-    run: run.finally(() => clearInterval(heartbeat)),
+    run: run.finally(() => heartbeat.cancel()),
   };
 }
 

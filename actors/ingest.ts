@@ -11,13 +11,15 @@
  * backfill bring what was missed, and the gap ledger shows the rest. Any other write error, and any
  * error of a sync, ends the actor: what the kernel did with those pages is unknown.
  */
+
 import type { Exchange } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { errorCode } from '#src/base/errors';
+import type { Timer } from '#src/base/timers';
 import { backoffCeilingMs, backoffDelayMs, failuresAfter } from '#src/feed/backoff';
 import { type FeedCounters, newFeedCounters } from '#src/feed/counters';
 import type { FeedOptions } from '#src/feed/options';
-import type { FeedPorts, Timer } from '#src/feed/ports';
+import type { FeedPorts } from '#src/feed/ports';
 import { ExchangeSession, type FeedEvent, type LaneStatus } from '#src/feed/session';
 import type { IdRange } from '#src/feed/trade-history';
 

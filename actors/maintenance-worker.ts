@@ -5,10 +5,10 @@
 import { constants, setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
 import { nodeDisk } from '#src/base/node-disk';
-import type { MaintenanceWorkerData } from '#src/maintenance/pool';
+import type { MaintenancePlace } from '#src/maintenance/pool';
 import { type AnswerOf, runWorkerJob, type WorkerJob } from '#src/maintenance/worker-job';
 
-const place = { ...(workerData as MaintenanceWorkerData), disk: nodeDisk() };
+const place = { ...(workerData as MaintenancePlace), disk: nodeDisk() };
 
 // 0 is the calling thread on Linux; where it is the process, its threads keep their own.
 if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL);

@@ -5,28 +5,45 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { expose, wrap } from 'comlink';
+import { systemClock } from '#src/base/clock';
 import { UserError } from '#src/base/errors';
+import { nodeDisk } from '#src/base/node-disk';
+import { systemTimers } from '#src/base/timers';
+import { nodeHttpGet, nodeSockets } from '#src/feed/node-ports';
 import { pinThread } from '#src/runtime/affinity';
 import type { StartedActor } from '#src/runtime/control';
 import { controlEndpoint } from '#src/runtime/control-endpoint';
+import { runActor } from '#src/runtime/host';
+import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ThreadSpec } from '#src/runtime/thread-spec';
+import { lmdbDatabases } from '#src/state/open-environment';
 
 const spec = workerData.spec as ThreadSpec;
 const line = wrap<SupervisorLine>(controlEndpoint(workerData.line));
 
+const machine: Machine = {
+  clock: systemClock(),
+  timers: systemTimers,
+  disk: nodeDisk(),
+  databases: lmdbDatabases,
+  sockets: nodeSockets,
+  httpGet: nodeHttpGet,
+  run: runActor,
+};
+
 async function start(): Promise<StartedActor> {
   switch (spec.role) {
     case 'validation':
-      return (await import('./validation-thread.js')).start(spec, line);
+      return (await import('./validation-thread.js')).start(spec, line, machine);
     case 'gold':
-      return (await import('./gold-thread.js')).start(spec, line);
+      return (await import('./gold-thread.js')).start(spec, line, machine);
     case 'candles':
-      return (await import('./candles-thread.js')).start(spec, line);
+      return (await import('./candles-thread.js')).start(spec, line, machine);
     case 'ingest':
-      return (await import('./ingest-thread.js')).start(spec, line);
+      return (await import('./ingest-thread.js')).start(spec, line, machine);
     case 'gateway':
-      return (await import('./gateway-thread.js')).start(spec, line);
+      return (await import('./gateway-thread.js')).start(spec, line, machine);
   }
 }
 

@@ -5,7 +5,6 @@
 import { join } from 'node:path';
 import type { Remote } from 'comlink';
 import { exchangeKey } from '#schemas/exchange';
-import { nodeDisk } from '#src/base/node-disk';
 import { LogHead } from '#src/log/log-head';
 import { LogReader } from '#src/log/log-reader';
 import { SlotPool } from '#src/ring/slot-pool';
@@ -13,7 +12,7 @@ import type { StartedActor, ValidationControl } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import { goldDoorbell, ringBack, ringToGold, validationDoorbell } from '#src/runtime/group-memory';
-import { runActor } from '#src/runtime/host';
+import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ValidationSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
@@ -23,9 +22,13 @@ import { ValidationActor } from './validation.js';
 export async function start(
   spec: ValidationSpec,
   line: Remote<SupervisorLine>,
+  machine: Machine,
 ): Promise<StartedActor<ValidationControl>> {
   const { memory, shard, config, instruments, paths } = spec;
-  const store = await StateStore.open(paths.state, { readOnly: true });
+  const store = await StateStore.open(paths.state, {
+    readOnly: true,
+    databases: machine.databases,
+  });
   const { progress: positions } = store.epoch();
   await store.close();
 
@@ -40,7 +43,7 @@ export async function start(
       deadLetters: 0,
     };
     const reader = LogReader.open({
-      disk: nodeDisk(),
+      disk: machine.disk,
       dir: join(paths.bronze, exchangeKey(exchange)),
       fromSequence: progress.nextSequence,
       onGap: (damage) =>
@@ -82,8 +85,10 @@ export async function start(
         doorbell.ring();
       },
     },
-    run: runActor(actor, doorbell, counters, () => stopped).finally(() => {
-      for (const { reader } of sources) reader.close();
-    }),
+    run: machine
+      .run(actor, doorbell, counters, () => stopped)
+      .finally(() => {
+        for (const { reader } of sources) reader.close();
+      }),
   };
 }

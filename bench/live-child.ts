@@ -2,11 +2,13 @@
  * Bullion itself in this process, taking trades from exchanges somewhere else, watched for a while:
  * what it took in, how far behind it was, how long a frame took to its candle, and what it cost.
  */
+
 import { setTimeout as pause } from 'node:timers/promises';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
+import { systemTimers } from '#src/base/timers';
 import { loadConfig } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
 import { coresAllowed } from '#src/runtime/affinity';
@@ -14,9 +16,11 @@ import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
+import { threadWorkers } from '#src/supervision/workers';
 import { frameToCandleUs } from './frame-to-candle.js';
 import { LiveWatch } from './live-watch.js';
 import { answerParent, measureProcess, type Usage } from './pinned-child.js';
+import { PushWatch } from './push-watch.js';
 import { recordedInstruments } from './recording.js';
 
 export interface LiveRequest {
@@ -30,6 +34,8 @@ export interface LiveRequest {
   readonly idsAbove: number;
   /** Whether frames are followed to their candles; watching takes processor time of its own. */
   readonly latencies: boolean;
+  /** Whether frames are followed to pushed candles instead, through a client of the stream. */
+  readonly pushed?: boolean;
   /** Candle queries asked meanwhile, one after the other. */
   readonly queries: number;
 }
@@ -47,6 +53,9 @@ export interface LiveAnswer {
   readonly backlogFrames: number;
   /** Per trade of the watched instruments, ascending; empty when they were not asked for. */
   readonly frameToCandleUs: readonly number[];
+  /** With `pushed`: messages the client got while it was watched, and their bytes. */
+  readonly pushedMessages: number;
+  readonly pushedBytes: number;
   /** Per query, ascending. */
   readonly queryMs: readonly number[];
 }
@@ -71,7 +80,7 @@ async function ask(port: number, queries: number): Promise<number[]> {
 }
 
 answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
-  const { env, seconds, watched, idsAbove, latencies, queries } = request;
+  const { env, seconds, watched, idsAbove, latencies, queries, pushed = false } = request;
   const config = loadConfig({ env, cwd: PACKAGE_ROOT });
   const clock = systemClock();
   const data = await openDataDirectory({
@@ -90,9 +99,8 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     layout: planLayout({ exchanges, validationShards, goldShards }, coresAllowed()),
     clock,
     runName: `b${clock.nowUs().toString(36)}`,
-    entry: new URL('../actors/thread.js', import.meta.url),
-    lakeWorker: new URL('../actors/lake-worker.js', import.meta.url),
-    maintenanceWorker: new URL('../actors/maintenance-worker.js', import.meta.url),
+    timers: systemTimers,
+    workers: threadWorkers(new URL('../actors/', import.meta.url)),
     log: openLog('error'),
     access: THIS_MACHINE_ONLY,
     giveUp: (_, reason) => {
@@ -111,7 +119,8 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
   const { port } = started;
   await watch.seen(idsAbove);
   const firstCandleMs = performance.now(); // since this process began
-  if (!latencies) await watch.end();
+  if (!latencies || pushed) await watch.end();
+  const client = pushed ? new PushWatch(port, instruments) : undefined;
 
   // The first second compiles; it is not watched.
   while ((await tree.status()).exchanges.some(({ state }) => state !== 'connected'))
@@ -125,7 +134,8 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
   const toUs = clock.nowUs();
   const usage = taken();
   const rssMiB = process.memoryUsage.rss() / 2 ** 20;
-  const sightings = latencies ? await watch.end() : [];
+  const told = await client?.end();
+  const sightings = told?.sightings ?? (latencies ? await watch.end() : []);
   await tree.stop();
   const passed = (kind: string, counter: string): number =>
     counted(after, kind, counter) - counted(before, kind, counter);
@@ -140,6 +150,8 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     frameToCandleUs: latencies
       ? frameToCandleUs(data, config, instruments, sightings, fromUs, toUs)
       : [],
+    pushedMessages: told?.messages ?? 0,
+    pushedBytes: told?.bytes ?? 0,
     queryMs,
   };
   await data.close();

@@ -2,6 +2,7 @@
  * One run of the pipeline in this process: bronze logs that are on disk already, to silver, gold,
  * dead letters, the gap ledger and six candle tables, all durable and published.
  */
+
 import { createHash } from 'node:crypto';
 import { candleTable } from '#schemas/candle';
 import { DEAD_LETTERS } from '#schemas/dead-letter';
@@ -10,12 +11,14 @@ import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { systemClock } from '#src/base/clock';
 import { bigInt128 } from '#src/base/int128';
+import { systemTimers } from '#src/base/timers';
 import { numberAt, recordWords, WORD } from '#src/candles/record';
 import { loadConfig } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
 import { OfflineRun } from '#src/supervision/offline-run';
 import { openLog } from '#src/supervision/process-log';
+import { threadWorkers } from '#src/supervision/workers';
 import { answerParent, measureProcess, type Usage } from './pinned-child.js';
 import { recordedInstruments } from './recording.js';
 import { threadTimes } from './thread-times.js';
@@ -69,8 +72,8 @@ answerParent(async ({ dataDir, bronze, lakeThreads }: PipelineRequest): Promise<
     config,
     data,
     clock,
-    entry: new URL('../actors/thread.js', import.meta.url),
-    lakeWorker: new URL('../actors/lake-worker.js', import.meta.url),
+    timers: systemTimers,
+    workers: threadWorkers(new URL('../actors/', import.meta.url)),
     log: openLog('error'),
     appendTo: undefined,
     bronzeTables: false, // the log itself is on disk already; encode.bench.ts says what they cost

@@ -9,7 +9,8 @@
 import { parseArgs } from 'node:util';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
-import { EXIT, UserError } from '#src/base/errors';
+import { diskFailure, EXIT, UserError } from '#src/base/errors';
+import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { loadTokens, requireToken, TOKEN_VARIABLES } from '#src/config/tokens';
@@ -18,6 +19,7 @@ import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout, printLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
+import { threadWorkers } from '#src/supervision/workers';
 
 /** An orderly end that takes longer is cut short: everything durable stays so. */
 const STOP_MS_MAX = 9_500;
@@ -73,9 +75,8 @@ async function main(): Promise<void> {
     layout,
     clock,
     runName: `r${clock.nowUs().toString(36)}`,
-    entry: new URL('./actors/thread.js', import.meta.url),
-    lakeWorker: new URL('./actors/lake-worker.js', import.meta.url),
-    maintenanceWorker: new URL('./actors/maintenance-worker.js', import.meta.url),
+    timers: systemTimers,
+    workers: threadWorkers(new URL('./actors/', import.meta.url)),
     log,
     access: { tokens, hosts, origins },
     giveUp: (exitCode, reason) => {
@@ -132,9 +133,10 @@ function readArguments(): { config: string | undefined; printLayout: boolean; he
 
 /** Whatever nobody has caught ends the process in one way, wherever it comes from. */
 function die(error: unknown): never {
-  if (error instanceof UserError) {
-    process.stderr.write(`bullion: ${error.message}\n`);
-    process.exit(error.exitCode);
+  const told = diskFailure(error) ?? error;
+  if (told instanceof UserError) {
+    process.stderr.write(`bullion: ${told.message}\n`);
+    process.exit(told.exitCode);
   }
   process.stderr.write(`bullion: ${error instanceof Error ? error.stack : String(error)}\n`);
   process.exit(EXIT.internal);

@@ -19,6 +19,7 @@ import type { CandleSource } from '#src/api/candle-source';
 import type { StatusSource } from '#src/api/health';
 import { registerHealth } from '#src/api/health-routes';
 import { type IcebergSource, registerIceberg } from '#src/api/iceberg-routes';
+import { registerPage } from '#src/api/page-routes';
 import { PROBLEM_TYPE, Problem, problemBody, statusDetail } from '#src/api/problem';
 import {
   type ConnectionLimits,
@@ -99,8 +100,9 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   );
   // Filled by the routes themselves, those others add included.
   const routes: string[] = [];
-  app.addHook('onRoute', ({ method, url }) => {
-    if (method === 'GET' || method === 'POST') routes.push(`${method} ${url}`);
+  app.addHook('onRoute', ({ method, url, schema }) => {
+    const isHidden = (schema as { hide?: boolean } | undefined)?.hide === true;
+    if ((method === 'GET' || method === 'POST') && !isHidden) routes.push(`${method} ${url}`);
   });
   app.setNotFoundHandler((_request, reply) => {
     const there = `There is no such route; there are ${routes.join(', ')}.`;
@@ -111,6 +113,7 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   registerSymbols(app, instruments);
   registerHealth(app, status);
   if (iceberg !== undefined) registerIceberg(app, iceberg, onFailure);
+  registerPage(app);
   options.push?.(app, admission);
   return app;
 }

@@ -68,13 +68,27 @@ function directoryOf(path: string): string {
   return slash < 0 ? '.' : path.slice(0, slash) || '/';
 }
 
-/** Makes a directory that is still there after a power loss. */
+/** Directories that this process knows to be durable, by disk. */
+const durableDirectories = new WeakMap<Disk, Set<string>>();
+
+/**
+ * Makes a directory that is still there after a power loss. One that exists is synced once more by
+ * every process: whoever made it may have been killed before it was durable.
+ */
 export function makeDirectoryDurably(disk: Disk, path: string): void {
-  if (disk.stat(path) !== undefined) return;
+  let durable = durableDirectories.get(disk);
+  if (durable === undefined) {
+    durable = new Set();
+    durableDirectories.set(disk, durable);
+  }
+  if (durable.has(path)) return;
   const parent = directoryOf(path);
-  makeDirectoryDurably(disk, parent);
-  disk.mkdir(path);
+  if (disk.stat(path) === undefined) {
+    makeDirectoryDurably(disk, parent);
+    disk.mkdir(path);
+  }
   disk.syncDirectory(parent);
+  durable.add(path);
 }
 
 /**

@@ -48,6 +48,29 @@ export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
 
+/** Disk errors as Linux names them; the network's are not among them. */
+const DISK_ERRORS = new Set([
+  'EIO',
+  'ENOSPC',
+  'EDQUOT',
+  'EFBIG',
+  'EROFS',
+  'EACCES',
+  'EPERM',
+  'EMFILE',
+]);
+
+/**
+ * What a person is told of a disk that failed where nobody had a better sentence: while the tables
+ * were tidied up, say. Undefined for any other error.
+ */
+export function diskFailure(error: unknown): UserError | undefined {
+  if (error instanceof UserError || !DISK_ERRORS.has(errorCode(error))) return undefined;
+  const said = (error as Error).message;
+  const message = `The disk failed (${said}); check its free space and health, then start again.`;
+  return new UserError(EXIT.io, message, { cause: error });
+}
+
 /**
  * The `code` of a Node system error (ENOSPC, EADDRINUSE, ...), of what caused it where a UserError
  * stands over it, or '' for anything else.

@@ -19,6 +19,7 @@ import { openDataDirectory } from '#src/supervision/data-directory';
 import { commitUpkeep } from '#src/supervision/epoch-commit';
 import { maintenanceOf } from '#src/supervision/maintenance-of';
 import { openLog } from '#src/supervision/process-log';
+import { threadWorkers } from '#src/supervision/workers';
 
 const SCHEDULE = [
   { name: 'job', kind: 'text' },
@@ -101,7 +102,7 @@ async function runOffline(config: Config, clock: Clock, name: JobName): Promise<
       config,
       data,
       clock,
-      worker: new URL('../actors/maintenance-worker.js', import.meta.url),
+      jobThread: threadWorkers(new URL('../actors/', import.meta.url)).maintenance,
       isAlone: true,
       commit: (change) => commitUpkeep(data, clock, change),
       isInFlight: () => false,

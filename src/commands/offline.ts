@@ -2,8 +2,10 @@
  * What the commands that run the pipeline share: opening the data directory, one offline run, and
  * closing both whatever happens.
  */
+
 import type { Exchange } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
+import { systemTimers } from '#src/base/timers';
 import { type ConfiguredInstrument, loadInstruments } from '#src/config/instruments';
 import type { Config } from '#src/config/schema';
 import { withRules } from '#src/state/rules';
@@ -14,6 +16,7 @@ import {
 } from '#src/supervision/data-directory';
 import { OfflineRun } from '#src/supervision/offline-run';
 import { openLog } from '#src/supervision/process-log';
+import { threadWorkers } from '#src/supervision/workers';
 
 export interface OfflineContext {
   readonly data: DataDirectory;
@@ -56,8 +59,8 @@ export async function withOfflineRun<T>(
       config,
       data,
       clock,
-      entry: new URL('../actors/thread.js', import.meta.url),
-      lakeWorker: new URL('../actors/lake-worker.js', import.meta.url),
+      timers: systemTimers,
+      workers: threadWorkers(new URL('../actors/', import.meta.url)),
       log: openLog(config.log.level),
       appendTo,
     });

@@ -5,9 +5,10 @@
  * long as the exchange says, pages and tries are bounded, and what cannot be had is given up and
  * stays in the gap ledger. Pages go to bronze as they came; gold drops what it has already.
  */
+import type { Timer } from '#src/base/timers';
 import { FRAME_BYTES_MAX } from '#src/log/frame';
 import { backoffDelayMs } from './backoff.js';
-import type { FeedPorts, HttpResponse, Timer } from './ports.js';
+import type { FeedPorts, HttpResponse } from './ports.js';
 import { statusFloorMs } from './reconnect-decision.js';
 import type { IdRange, Page, PageRequest, PageTrades, TradeHistory } from './trade-history.js';
 

@@ -10,8 +10,10 @@
  * counters on a timer instead of reading the clock for every frame. After `onEnded` nothing
  * more is called, and nothing is left behind: no timer, no socket.
  */
+
 import { errorCode } from '#src/base/errors';
-import type { FeedPorts, Socket, SocketHandlers, Timer } from './ports.js';
+import type { Timer } from '#src/base/timers';
+import type { FeedPorts, Socket, SocketHandlers } from './ports.js';
 import { type Control, type FeedProtocol, OTHER } from './protocol.js';
 import type { ConnectionEnd } from './reconnect-decision.js';
 import { evenGroups } from './subscription-plan.js';

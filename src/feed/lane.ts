@@ -9,6 +9,7 @@
  * old one is closed `OVERLAP_MS` after the new one went live. Both feeds are stored in between; gold
  * drops what came twice. At any time at most one connection attempt is pending or under way.
  */
+import type { Timer } from '#src/base/timers';
 import type { AttemptBudget } from './attempt-budget.js';
 import { backoffDelayMs, failuresAfter, RECONNECT_BACKOFF } from './backoff.js';
 import {
@@ -17,7 +18,7 @@ import {
   type ConnectionState,
   FeedConnection,
 } from './connection.js';
-import type { FeedPorts, Timer } from './ports.js';
+import type { FeedPorts } from './ports.js';
 import type { Control, FeedProtocol } from './protocol.js';
 import { type ConnectionEnd, describeEnd, reconnectFloorMs } from './reconnect-decision.js';
 import { type ConnectionAge, rotationAgeMs } from './rotation.js';

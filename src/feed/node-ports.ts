@@ -1,5 +1,5 @@
 /**
- * The ports of a running process: Node's timers, the `ws` client and node:http(s).
+ * The ports of a running process: the `ws` client and node:http(s).
  *
  * The exchange's side is not trusted: no compression (so no compression bombs), no message above
  * FRAME_BYTES_MAX, a bounded REST body, no redirects, TLS always verified.
@@ -8,19 +8,11 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { WebSocket } from 'ws';
 import { FRAME_BYTES_MAX } from '#src/log/frame';
-import type { HttpGet, HttpResponse, Timers, WebSocketConnector } from './ports.js';
+import type { HttpGet, HttpResponse, WebSocketConnector } from './ports.js';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** How long the peer may take to answer our close frame before the socket is destroyed. */
 const CLOSE_TIMEOUT_MS = 5_000;
-
-export const nodeTimers: Timers = {
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return { cancel: () => clearTimeout(timer) };
-  },
-  afterTurn: (callback) => void setImmediate(callback),
-};
 
 export const nodeSockets: WebSocketConnector = {
   open(url, handlers) {

@@ -1,21 +1,11 @@
 /**
- * What live ingest needs of the outside world: timers, WebSockets and HTTP, as small interfaces.
+ * What live ingest needs of the outside world: WebSockets and HTTP, as small interfaces.
  *
  * node-ports.ts implements them for a running process; a test or a simulation passes its own and so
  * controls every delay, every byte and every failure. Nothing in src/feed reaches past them.
  */
 import type { Clock } from '#src/base/clock';
-
-export interface Timer {
-  cancel(): void;
-}
-
-export interface Timers {
-  /** Calls `callback` once, after `delayMs`. Keeps the process alive until then. */
-  after(delayMs: number, callback: () => void): Timer;
-  /** Calls `callback` once, after the event-loop turn under way has read its sockets. */
-  afterTurn(callback: () => void): void;
-}
+import type { Timers } from '#src/base/timers';
 
 /** What a socket tells its owner. `onClose` comes exactly once, and nothing after it. */
 export interface SocketHandlers {

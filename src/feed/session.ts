@@ -4,7 +4,9 @@
  * The session stores every frame through its sink before it looks at it. What it learns from frames
  * only steers connections and requests; nothing it decides changes what is stored.
  */
+
 import type { Instrument } from '#schemas/instrument';
+import type { Timer } from '#src/base/timers';
 import { KIND_REST, KIND_WS } from '#src/log/frame';
 import { AttemptBudget } from './attempt-budget.js';
 import { BACKFILL_LIMITS, Backfill, type BackfillOwner } from './backfill.js';
@@ -13,7 +15,7 @@ import type { FeedCounters } from './counters.js';
 import { historyOf } from './history-of.js';
 import { FeedLane, type LaneOwner, type LaneState } from './lane.js';
 import type { FeedOptions } from './options.js';
-import type { FeedPorts, Timer } from './ports.js';
+import type { FeedPorts } from './ports.js';
 import type { Control, FeedProtocol } from './protocol.js';
 import { protocolOf } from './protocol-of.js';
 import { type ConnectionEnd, describeEnd } from './reconnect-decision.js';

@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import avro from 'avsc';
 
 /** An Avro schema as JSON, with Iceberg's attributes. */
@@ -24,10 +25,23 @@ export interface AvroFile {
 
 const SYNC_MARKER_BYTES = 16;
 
+type Codec = (bytes: Buffer, done: (error: Error | null, bytes?: Buffer) => void) => void;
+
+/** On this thread: blocks are small, and what comes next waits for them anyway. */
+const DEFLATE: Codec = (bytes, done) => done(null, deflateRawSync(bytes));
+const INFLATE: Codec = (bytes, done) => {
+  try {
+    done(null, inflateRawSync(bytes));
+  } catch (error) {
+    done(error as Error);
+  }
+};
+
 export async function encodeAvro({ schema, metadata, records }: AvroFile): Promise<Buffer> {
   const header = JSON.stringify([schema, metadata]);
   const options = {
     codec: 'deflate',
+    codecs: { deflate: DEFLATE },
     writeHeader: 'always',
     syncMarker: createHash('sha256').update(header).digest().subarray(0, SYNC_MARKER_BYTES),
     metadata: Object.fromEntries(
@@ -42,7 +56,9 @@ export async function encodeAvro({ schema, metadata, records }: AvroFile): Promi
 export async function decodeAvro<T>(
   bytes: Uint8Array,
 ): Promise<{ metadata: Record<string, string>; records: T[] }> {
-  const decoder = new avro.streams.BlockDecoder();
+  const decoder = new avro.streams.BlockDecoder({
+    codecs: { null: (data, done) => done(null, data), deflate: INFLATE },
+  });
   const metadata: Record<string, string> = {};
   decoder.on('metadata', (_type, _codec, header: { meta: Record<string, Buffer> }) => {
     for (const [key, value] of Object.entries(header.meta)) metadata[key] = value.toString();

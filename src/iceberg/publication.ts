@@ -51,6 +51,22 @@ export interface LakeChange extends EpochStamp {
   readonly upkeep?: FileChange;
 }
 
+/** What the owner of a data directory does to its tables. */
+export interface Tables {
+  publish(change: LakeChange): Promise<void>;
+  reconcile(stamp: EpochStamp, liveFiles: (table: string) => Iterable<StagedFile>): Promise<void>;
+  /** As the tables are now. */
+  shownEpochs(): (table: string) => readonly number[];
+}
+
+export function icebergTables(lake: Lake): Tables {
+  return {
+    publish: (change) => publishChange(lake, change),
+    reconcile: (stamp, liveFiles) => reconcileTables(lake, stamp, liveFiles),
+    shownEpochs: () => shownEpochs(lake),
+  };
+}
+
 export interface FileChange {
   readonly added: readonly StagedFile[];
   readonly removed: readonly LakeFile[];

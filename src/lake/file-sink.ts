@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { type Disk, makeDirectoryDurably, writeFileDurably } from '#src/base/disk';
 import { EXIT, errorCode, UserError } from '#src/base/errors';
-import { fileMetrics, type TextRange } from '#src/lake/file-metrics';
+import { type FileMetrics, fileMetrics, type TextRange } from '#src/lake/file-metrics';
 import type { StagedFile } from '#src/lake/staged-file';
 
 export interface FileSink {
@@ -25,8 +25,13 @@ export interface NewFile {
   readonly ranges?: readonly TextRange[];
 }
 
-export function stageFile(sink: FileSink, file: NewFile & { readonly table: string }): StagedFile {
-  return stageFiles(sink, [file.table], file)[0] as StagedFile;
+/** `metrics`: of a file that is no Parquet and cannot tell them itself. */
+export function stageFile(
+  sink: FileSink,
+  file: NewFile & { readonly table: string },
+  metrics?: FileMetrics,
+): StagedFile {
+  return stageFiles(sink, [file.table], file, metrics)[0] as StagedFile;
 }
 
 /** The same file for each of the tables. */
@@ -34,9 +39,9 @@ export function stageFiles(
   sink: FileSink,
   tables: readonly string[],
   { partition, name, rows, bytes, ranges }: NewFile,
+  metrics: FileMetrics = fileMetrics(bytes, ranges),
 ): StagedFile[] {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  const metrics = fileMetrics(bytes, ranges);
   return tables.map((table) => {
     const path = `${table}/data/${partition}/${name}.parquet`;
     write(sink, path, bytes);

@@ -24,11 +24,11 @@ import {
   FRONT_CODED,
   type ParquetLayout,
   REPEATED,
-  ROWS_PER_FILE_MAX,
   STEPS,
   unbounded,
 } from '#src/lake/parquet-writer';
 import { hourPartition } from '#src/lake/partition';
+import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
 import type { StagedFile } from '#src/lake/staged-file';
 import { TradeColumns } from '#src/lake/trade-columns';
 import { orderTrades, SymbolOrder } from '#src/lake/trade-order';

@@ -192,6 +192,8 @@ function makeDurable(
   } finally {
     disk.close(fd);
   }
+  // Whoever created the segment may have been killed before its name was durable.
+  disk.syncDirectory(dir);
   clearSuspect(disk, dir);
 }
 

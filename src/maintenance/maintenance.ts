@@ -9,14 +9,14 @@ import { errorCode } from '#src/base/errors';
 import type { JobName } from '#src/maintenance/job-names';
 import { JOB_WORK, type JobPlace, type JobReport } from '#src/maintenance/jobs';
 import { OrphanSightings } from '#src/maintenance/orphan-sightings';
-import { MaintenancePool } from '#src/maintenance/pool';
+import type { JobThread, MaintenancePlace } from '#src/maintenance/pool';
 import { dueJob, scheduleOf } from '#src/maintenance/schedule';
 import { UpkeepAbandoned } from '#src/maintenance/upkeep-queue';
 import type { JobOutcome, JobRun } from '#src/state/job-run';
 
 export interface MaintenanceOptions extends Omit<JobPlace, 'work' | 'sightings' | 'nextName'> {
-  /** Compiled actors/maintenance-worker.js. */
-  readonly worker: URL;
+  /** Makes the thread for work on whole files. */
+  readonly jobThread: (place: MaintenancePlace) => JobThread;
   readonly stateDir: string;
   /** Prefix of the names of new files, unique in the data directory. */
   readonly filePrefix: string;
@@ -33,7 +33,7 @@ const NO_FIGURES = { filesIn: 0, filesOut: 0, rowsIn: 0, rowsOut: 0, bytesIn: 0,
 export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly #sightings = new OrphanSightings();
-  #pool: MaintenancePool | undefined;
+  #pool: JobThread | undefined;
   #running: Promise<JobRun> | undefined;
   #suspended = false;
   #files = 0;
@@ -105,14 +105,14 @@ export class Maintenance {
   }
 
   #place(): JobPlace {
-    const { worker, lakeDir, stateDir, filePrefix } = this.#options;
+    const { jobThread, lakeDir, stateDir, filePrefix } = this.#options;
     return {
       ...this.#options,
       sightings: this.#sightings,
       nextName: () => `${filePrefix}-${this.#files++}`,
       work: (job) => {
         if (this.#suspended) throw new UpkeepAbandoned('maintenance is suspended');
-        this.#pool ??= new MaintenancePool(worker, { lakeDir, stateDir });
+        this.#pool ??= jobThread({ lakeDir, stateDir });
         return this.#pool.run(job);
       },
     };

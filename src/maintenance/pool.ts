@@ -5,18 +5,25 @@
 import { Piscina } from 'piscina';
 import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
 
-export interface MaintenanceWorkerData {
+export interface MaintenancePlace {
   readonly lakeDir: string;
   readonly stateDir: string;
 }
 
 const IDLE_MS_MAX = 5_000;
 
-export class MaintenancePool {
+/** Whatever runs maintenance work, one piece at a time. */
+export interface JobThread {
+  run<J extends WorkerJob>(job: J): Promise<AnswerOf<J>>;
+  /** Ends the work at once; what has not settled is rejected. */
+  destroy(): Promise<void>;
+}
+
+export class MaintenancePool implements JobThread {
   readonly #piscina: Piscina<WorkerJob, AnswerOf<WorkerJob>>;
 
   /** `worker`: compiled file of the worker. */
-  constructor(worker: URL, workerData: MaintenanceWorkerData) {
+  constructor(worker: URL, workerData: MaintenancePlace) {
     this.#piscina = new Piscina({
       filename: worker.href,
       workerData,

@@ -3,6 +3,7 @@
  * opens the state read-only for as long as a job takes, and commits nothing.
  */
 import type { Disk } from '#src/base/disk';
+import type { Databases } from '#src/base/key-value';
 import { NO_STEPS } from '#src/iceberg/commit-steps';
 import { RETENTION } from '#src/iceberg/table-metadata';
 import { type CompactionJob, type CompactionResult, compact } from '#src/lake/compaction';
@@ -15,6 +16,8 @@ export interface WorkerPlace {
   /** Absolute path. */
   readonly lakeDir: string;
   readonly stateDir: string;
+  /** LMDB unless said otherwise. */
+  readonly databases?: Databases;
 }
 
 export type WorkerJob =
@@ -33,8 +36,11 @@ export async function runWorkerJob(
   job: WorkerJob,
 ): Promise<AnswerOf<WorkerJob>> {
   if (job.kind === 'compact') return compact(place, job.job);
-  const { disk, lakeDir, stateDir } = place;
-  const store = await StateStore.open(stateDir, { readOnly: true });
+  const { disk, lakeDir, stateDir, databases } = place;
+  const store = await StateStore.open(stateDir, {
+    readOnly: true,
+    ...(databases !== undefined && { databases }),
+  });
   try {
     if (job.kind === 'orphans') return findOrphans({ disk, store, lakeDir });
     const tables = { disk, lakeDir, step: NO_STEPS, retention: RETENTION };

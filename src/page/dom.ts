@@ -65,11 +65,7 @@ export function table<Row>(
     return cell;
   });
   const body = rows.map((row) =>
-    element(
-      'tr',
-      '',
-      ...columns.map((column) => element('td', classOf(column), column.cell(row))),
-    ),
+    element('tr', '', ...columns.map((column) => element('td', classOf(column), column.cell(row)))),
   );
   return element(
     'table',

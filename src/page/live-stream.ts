@@ -88,7 +88,9 @@ export class LiveStream {
   #ask(op: 'subscribe' | 'unsubscribe', subject: Subject): void {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
     const { limit, ...what } = subject;
-    this.#socket.send(JSON.stringify(op === 'subscribe' ? { op, ...what, limit } : { op, ...what }));
+    this.#socket.send(
+      JSON.stringify(op === 'subscribe' ? { op, ...what, limit } : { op, ...what }),
+    );
   }
 
   #hear(message: StreamMessage): void {

@@ -7,6 +7,12 @@ const TOKEN_KEY = 'bullion.token';
 /** The server wants a token, or another one. */
 export class TokenNeeded extends Error {}
 
+/** The server answered, but not what was asked for. */
+export class Refused extends Error {}
+
+/** The token's role may not see this. */
+export class Forbidden extends Refused {}
+
 export function token(): string | undefined {
   return sessionStorage.getItem(TOKEN_KEY) ?? undefined;
 }
@@ -24,8 +30,9 @@ export async function getJson<T>(path: string, also: readonly number[] = []): Pr
     signal: AbortSignal.timeout(10_000),
   });
   if (response.status === 401) throw new TokenNeeded();
+  if (response.status === 403) throw new Forbidden();
   if (!response.ok && !also.includes(response.status)) {
-    throw new Error(`${path.split('?', 1)[0]} answered ${response.status}`);
+    throw new Refused(`${path.split('?', 1)[0]} answered ${response.status}.`);
   }
   return (await response.json()) as T;
 }

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Instrument } from '#schemas/instrument';
 import type { Admission } from '#src/api/admission';
 import type { Clock } from '#src/base/clock';
+import { every, pause, type Timers } from '#src/base/timers';
 import { EventStreams } from '#src/push/event-stream';
 import { PushHub } from '#src/push/push-hub';
 import { type Bell, makeRounds } from '#src/push/rounds';
@@ -14,19 +15,13 @@ import { WebSocketDoor } from '#src/push/websocket-door';
 /** Milliseconds between two pings. */
 const BEAT_MS = 30_000;
 
-export interface StreamTimers {
-  after(ms: number, then: () => void): void;
-  /** Answers how to end it. */
-  every(ms: number, then: () => void): () => void;
-}
-
 export interface StreamOptions {
   readonly instruments: readonly Instrument[];
   readonly sources: StreamSources;
   /** Rung when what the sources read has changed. */
   readonly bell: Bell;
   readonly clock: Clock;
-  readonly timers: StreamTimers;
+  readonly timers: Timers;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -45,16 +40,16 @@ export function openStream(options: StreamOptions): Stream {
   let isStopped = false;
   let call: () => void = () => {};
   const hub = new PushHub({ instruments, sources, clock, onWanted: () => call() });
-  const sockets = new WebSocketDoor({ hub, clock, after: timers.after, onFailure });
+  const sockets = new WebSocketDoor({ hub, clock, timers, onFailure });
   const events = new EventStreams(hub, instruments);
-  const stopBeat = timers.every(BEAT_MS, () => {
+  const beat = every(timers, BEAT_MS, () => {
     sockets.beat();
     events.beat();
   });
   const run = makeRounds({
     bell,
     clock,
-    pause: (ms) => new Promise((resolve) => timers.after(ms, resolve)),
+    pause: (ms) => pause(timers, ms),
     round: () => hub.round(),
     wanted: async () => {
       if (hub.isWanted || isStopped) return;
@@ -75,7 +70,7 @@ export function openStream(options: StreamOptions): Stream {
     run,
     end() {
       isStopped = true;
-      stopBeat();
+      beat.cancel();
       hub.end();
       sockets.end();
       events.end();

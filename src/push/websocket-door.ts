@@ -12,6 +12,7 @@ import type { Admission } from '#src/api/admission';
 import { Problem } from '#src/api/problem';
 import { answerRaw } from '#src/api/raw-answer';
 import type { Clock } from '#src/base/clock';
+import type { Timers } from '#src/base/timers';
 import type { EncodedMessage } from '#src/push/encoded-message';
 import type { PushHub } from '#src/push/push-hub';
 import { REQUESTS_PER_SECOND, RequestRate } from '#src/push/request-rate';
@@ -35,7 +36,7 @@ const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
 export interface WebSocketDoorOptions {
   readonly hub: PushHub;
   readonly clock: Clock;
-  readonly after: (ms: number, then: () => void) => void;
+  readonly timers: Timers;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -105,12 +106,12 @@ export class WebSocketDoor {
   }
 
   #accept(socket: WebSocket): void {
-    const { hub, clock, after } = this.#options;
-    const client = hub.join(wireOf(socket, after));
+    const { hub, clock, timers } = this.#options;
+    const client = hub.join(wireOf(socket, timers));
     socket.on('error', () => {}); // what breaks the protocol is answered and closed by `ws` itself
     if (client === undefined) {
       socket.close(1013, 'too many clients');
-      after(CLOSE_MS_MAX, () => socket.terminate());
+      timers.after(CLOSE_MS_MAX, () => socket.terminate());
       return;
     }
     this.#sockets.set(socket, true);
@@ -134,7 +135,7 @@ export class WebSocketDoor {
   }
 }
 
-function wireOf(socket: WebSocket, after: WebSocketDoorOptions['after']): Wire {
+function wireOf(socket: WebSocket, timers: Timers): Wire {
   return {
     send(message: EncodedMessage): void {
       if (socket.readyState === socket.OPEN) socket.send(message.bytes, { binary: false });
@@ -146,7 +147,7 @@ function wireOf(socket: WebSocket, after: WebSocketDoorOptions['after']): Wire {
       if (socket.readyState !== socket.OPEN) return;
       const said = reason === 'too many requests' ? `${reason}: ${REQUESTS_PER_SECOND}/s` : reason;
       socket.close(CLOSE_CODES[reason], said);
-      after(CLOSE_MS_MAX, () => socket.terminate());
+      timers.after(CLOSE_MS_MAX, () => socket.terminate());
     },
   };
 }

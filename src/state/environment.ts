@@ -4,11 +4,10 @@
  * other threads and processes. A write is one transaction and resolves when it is on the disk.
  */
 import { assert } from '#src/base/errors';
+import type { Databases, KeyValue } from '#src/base/key-value';
 import { AreaTotals } from '#src/state/area-totals';
 import { Edits } from '#src/state/edits';
 import { AREA, AREA_COUNT, type Area, afterPrefix, areaKey } from '#src/state/keys';
-import type { Lmdb } from '#src/state/open-environment';
-import { createEnvironment, openEnvironment } from '#src/state/open-environment';
 import { sealOf, unseal } from '#src/state/sealed-value';
 import { readError, StateCorruptError, writeError } from '#src/state/state-errors';
 
@@ -25,30 +24,31 @@ export interface ScanOptions {
 
 export class Environment {
   readonly directory: string;
-  readonly #db: Lmdb;
+  readonly #db: KeyValue;
   #open = true;
   /** The first failed write. An fsync error is never retried on the same file: restart instead. */
   #failure: unknown;
   /** Writes run one after the other: each reads what it replaces before its transaction. */
   #lastWrite: Promise<void> = Promise.resolve();
 
-  private constructor(directory: string, db: Lmdb) {
+  private constructor(directory: string, db: KeyValue) {
     this.directory = directory;
     this.#db = db;
   }
 
   /** Opens an environment that exists; undefined when there is none. */
-  static open(directory: string, readOnly: boolean): Environment | undefined {
-    const db = openEnvironment(directory, readOnly);
+  static open(databases: Databases, directory: string, readOnly: boolean): Environment | undefined {
+    const db = databases.open(directory, readOnly);
     return db && new Environment(directory, db);
   }
 
   /** Makes a new environment that holds `first`. */
-  static async create(directory: string, first: Edits): Promise<Environment> {
+  static async create(databases: Databases, directory: string, first: Edits): Promise<Environment> {
     const totals = new AreaTotals();
     for (const { key, sealed } of first) if (sealed) totals.add(key[0]!, sealOf(sealed));
     first.put(areaKey(AREA.totals), totals.bytes());
-    return new Environment(directory, await createEnvironment(directory, first));
+    const pairs = [...first].flatMap(({ key, sealed }) => (sealed ? [{ key, value: sealed }] : []));
+    return new Environment(directory, await databases.create(directory, pairs));
   }
 
   /** The payload under a key: the caller's own copy. */

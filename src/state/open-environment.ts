@@ -19,10 +19,10 @@ import {
 import { dirname, join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { EXIT, errorCode, UserError } from '#src/base/errors';
-import type { Edits } from '#src/state/edits';
+import type { Databases, KeyValuePair } from '#src/base/key-value';
 import { readError, StateCorruptError } from '#src/state/state-errors';
 
-export type Lmdb = RootDatabase<Uint8Array, Uint8Array>;
+type Lmdb = RootDatabase<Uint8Array, Uint8Array>;
 
 const DATA_FILE = 'data.mdb';
 /** Of the first meta page: the magic number, and the page size that says where the second is. */
@@ -35,7 +35,7 @@ const HEADER_BYTES = 64;
  * Opens an environment that exists; undefined when there is none. Throws StateCorruptError when
  * the directory is there without the data file, or the file does not start as LMDB's does.
  */
-export function openEnvironment(directory: string, readOnly: boolean): Lmdb | undefined {
+function openEnvironment(directory: string, readOnly: boolean): Lmdb | undefined {
   const path = join(directory, DATA_FILE);
   try {
     checkHeader(directory, path);
@@ -43,11 +43,13 @@ export function openEnvironment(directory: string, readOnly: boolean): Lmdb | un
     if (errorCode(error) === 'ENOENT') return undefined;
     throw diskError(directory, error);
   }
+  // Whoever made it may have been killed between the rename and its fsync.
+  if (!readOnly) fsyncPath(dirname(directory));
   return openLmdb(directory, readOnly);
 }
 
-/** Makes a new environment that holds `edits`, durable, and opens it. */
-export async function createEnvironment(directory: string, edits: Edits): Promise<Lmdb> {
+/** Makes a new environment that holds `first`, durable, and opens it. */
+async function createEnvironment(directory: string, first: readonly KeyValuePair[]): Promise<Lmdb> {
   const temporary = `${directory}.new`;
   try {
     rmSync(temporary, { recursive: true, force: true });
@@ -55,7 +57,7 @@ export async function createEnvironment(directory: string, edits: Edits): Promis
     const db = openLmdb(temporary, false);
     try {
       await db.childTransaction(() => {
-        for (const { key, sealed } of edits) if (sealed) db.put(key, sealed);
+        for (const { key, value } of first) db.put(key, value);
       });
       await db.flushed;
     } finally {
@@ -70,6 +72,8 @@ export async function createEnvironment(directory: string, edits: Edits): Promis
   }
   return openLmdb(directory, false);
 }
+
+export const lmdbDatabases: Databases = { open: openEnvironment, create: createEnvironment };
 
 function openLmdb(directory: string, readOnly: boolean): Lmdb {
   const options = {

@@ -5,6 +5,7 @@
  */
 import type { Instrument } from '#schemas/instrument';
 import { assert, EXIT, UserError } from '#src/base/errors';
+import type { Databases } from '#src/base/key-value';
 import type { InstrumentState } from '#src/runtime/epoch-report';
 import {
   putCandles,
@@ -37,13 +38,18 @@ import {
 } from '#src/state/instrument-registry';
 import { JOB_RUNS_KEPT, type JobRun } from '#src/state/job-run';
 import { AREA, areaKey, keyText, numberKey, textKey } from '#src/state/keys';
+import { lmdbDatabases } from '#src/state/open-environment';
 import { type DerivationRules, sameRules } from '#src/state/rules';
 import { StateCorruptError } from '#src/state/state-errors';
 
-export type OpenOptions =
+export type OpenOptions = (
   | { readonly readOnly: true }
   /** Made when it does not exist; `createdUs` is then its time of birth. */
-  | { readonly readOnly?: false; readonly createdUs: number };
+  | { readonly readOnly?: false; readonly createdUs: number }
+) & {
+  /** LMDB unless said otherwise. */
+  readonly databases?: Databases;
+};
 
 export class StateStore {
   readonly #environment: Environment;
@@ -54,7 +60,8 @@ export class StateStore {
 
   static async open(directory: string, options: OpenOptions): Promise<StateStore> {
     const environment =
-      Environment.open(directory, options.readOnly === true) ?? (await create(directory, options));
+      Environment.open(options.databases ?? lmdbDatabases, directory, options.readOnly === true) ??
+      (await create(directory, options));
     const store = new StateStore(environment);
     try {
       checkFormat(directory, store.identity);
@@ -285,7 +292,7 @@ function create(directory: string, options: OpenOptions): Promise<Environment> {
   const first = new Edits();
   first.putJson(areaKey(AREA.identity), newIdentity(options.createdUs));
   first.putJson(areaKey(AREA.epoch), firstEpoch(options.createdUs));
-  return Environment.create(directory, first);
+  return Environment.create(options.databases ?? lmdbDatabases, directory, first);
 }
 
 function markKey(name: string, key: string): Uint8Array {

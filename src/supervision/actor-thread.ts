@@ -1,5 +1,6 @@
 /**
- * One actor on one worker thread, as the supervisor holds it: start, control, watch, end.
+ * One actor on one worker thread, as the supervisor holds it: start, control, watch, end. Whatever
+ * else runs an actor (workers.ts) shows the same face, `ActorThread`.
  *
  * The control plane is comlink in both directions: `control` calls into the thread, the thread calls
  * its supervisor line. A thread ends in one of three ways: it was asked to, it threw, or it hung and
@@ -19,16 +20,32 @@ export interface Ended {
   readonly failure: Failure | undefined;
 }
 
-/** A thread that has not come up within this time is ended. */
-const START_MS_MAX = 30_000;
-
-export class ActorThread<C extends Stoppable> {
+/** An actor that runs, as its supervisor holds it; on a thread of its own or simulated. */
+export interface ActorThread<C extends Stoppable> {
   readonly id: string;
   readonly control: Remote<C>;
   readonly counters: ActorCounters;
+  readonly state: 'starting' | 'running' | 'stopped';
   /** Resolves once, when the thread is gone. */
   readonly ended: Promise<Ended>;
   /** Resolves when the actor is up; rejects when its thread ends before that. */
+  readonly ready: Promise<void>;
+  /** A control call's answer; rejects when the thread has ended or ends before it gives one. */
+  answer<T>(call: (control: Remote<C>) => Promise<T>): Promise<T>;
+  /** Asks the actor to end and waits; past `timeoutMs` its thread is terminated. */
+  stop(timeoutMs: number): Promise<void>;
+  /** Ends the thread wherever it is. */
+  terminate(reason?: string): Promise<void>;
+}
+
+/** A thread that has not come up within this time is ended. */
+const START_MS_MAX = 30_000;
+
+export class WorkerActorThread<C extends Stoppable> implements ActorThread<C> {
+  readonly id: string;
+  readonly control: Remote<C>;
+  readonly counters: ActorCounters;
+  readonly ended: Promise<Ended>;
   readonly ready: Promise<void>;
 
   readonly #worker: Worker;
@@ -95,7 +112,6 @@ export class ActorThread<C extends Stoppable> {
     return this.#state;
   }
 
-  /** A control call's answer; rejects when the thread has ended or ends before it gives one. */
   answer<T>(call: (control: Remote<C>) => Promise<T>): Promise<T> {
     if (this.#state === 'stopped') return Promise.reject(this.#silent());
     // Not a race with `ended`: that would leave a reaction on it for every call ever made.
@@ -107,7 +123,6 @@ export class ActorThread<C extends Stoppable> {
     });
   }
 
-  /** Asks the actor to end and waits; past `timeoutMs` its thread is terminated. */
   async stop(timeoutMs: number): Promise<void> {
     this.#asked = true;
     this.control.stop().catch(() => {}); // a dead or hung thread does not answer: see below
@@ -121,7 +136,6 @@ export class ActorThread<C extends Stoppable> {
     return new Error(`${this.id} ended before it answered`);
   }
 
-  /** Ends the thread wherever it is. */
   async terminate(reason?: string): Promise<void> {
     if (reason === undefined) this.#asked = true;
     else this.#failure ??= { message: reason, stack: '', exitCode: undefined };

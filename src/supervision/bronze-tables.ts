@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { exchangeKey } from '#schemas/exchange';
 import type { Disk } from '#src/base/disk';
 import type { LakeJob } from '#src/lake/job';
-import { ROWS_PER_FILE_MAX } from '#src/lake/parquet-writer';
+import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
 import type { StagedFile } from '#src/lake/staged-file';
 import { listSegments, readSeal } from '#src/log/segment-files';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';

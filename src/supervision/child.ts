@@ -43,14 +43,28 @@ export class Child<C extends Stoppable> {
     return this.#restarts;
   }
 
-  /** Starts the child and resolves when it is up; from then on it is kept up. */
+  /** Starts the child and resolves when it is up, be it at a second attempt; from then on it is kept up. */
   async start(): Promise<void> {
+    this.#begin();
+    for (;;) {
+      const thread = this.#thread as ActorThread<C>;
+      try {
+        await thread.ready;
+        return;
+      } catch (error) {
+        // Its end has been noted by then: either another one is on its way or the child is given up.
+        if (this.#thread === thread || this.#thread === undefined) throw error;
+      }
+    }
+  }
+
+  #begin(): void {
     const thread = this.#options.start();
     this.#thread = thread;
+    thread.ready.catch(() => {}); // told by `ended`
     void thread.ended.then(({ failure }) => {
       if (failure !== undefined && !this.#stopping) this.#restart(failure);
     });
-    await thread.ready;
   }
 
   async stop(timeoutMs: number): Promise<void> {
@@ -77,6 +91,6 @@ export class Child<C extends Stoppable> {
     this.#recent = recent;
     this.#restarts++;
     log('warn', `restarting ${id}`, { reason: failure.message, restarts: this.#restarts });
-    this.start().catch(() => {}); // a failed start ends the thread, which comes back here
+    this.#begin(); // a failed start ends the thread, which comes back here
   }
 }

@@ -16,11 +16,12 @@ import type { Instrument } from '#schemas/instrument';
 import type { Clock } from '#src/base/clock';
 import { type Disk, makeDirectoryDurably } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
+import type { Databases } from '#src/base/key-value';
 import { nodeDisk } from '#src/base/node-disk';
 import { Turns } from '#src/base/turns';
 import type { Config } from '#src/config/schema';
 import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
-import { publishChange, reconcileTables, shownEpochs } from '#src/iceberg/publication';
+import { icebergTables, type Tables } from '#src/iceberg/publication';
 import type { Lake } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
 import { LogHead } from '#src/log/log-head';
@@ -31,6 +32,7 @@ import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import type { BinanceStream } from '#src/state/identity';
 import type { RegisteredInstrument } from '#src/state/instrument-registry';
+import { lmdbDatabases } from '#src/state/open-environment';
 import { deleteRemoved, recoverLake } from '#src/state/recovery';
 import { type DerivationRules, rulesOf } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
@@ -43,6 +45,8 @@ export interface DataDirectory {
   readonly disk: Disk;
   /** Where the tables are. */
   readonly tables: Lake;
+  /** Brings them in line with the state. */
+  readonly publication: Tables;
   /** Commits to the tables and deletions of their files, one after the other. */
   readonly turns: Turns;
   /** Every instrument the directory has ever had, by code. */
@@ -76,23 +80,43 @@ export interface OpenOptions {
   readonly bronze?: string;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
   readonly purpose: string;
+  /** The machine's, unless said otherwise. */
+  readonly ground?: Ground;
   /** Told of every step of a table commit: for tests that crash there. */
   readonly step?: StepHook;
 }
 
+/** What a data directory stands on. */
+export interface Ground {
+  readonly disk: Disk;
+  readonly databases: Databases;
+  readonly acquire: (
+    dir: string,
+    owner: { readonly clock: Clock; readonly purpose: string },
+  ) => Promise<{ release(): Promise<void> }>;
+  readonly publication: (tables: Lake) => Tables;
+}
+
+const machineGround = (): Ground => ({
+  disk: nodeDisk(),
+  databases: lmdbDatabases,
+  acquire: acquireDataDirectory,
+  publication: icebergTables,
+});
+
 export async function openDataDirectory(options: OpenOptions): Promise<DataDirectory> {
   const { config, clock, purpose } = options;
   const dir = config.data_dir;
-  const lock = await acquireDataDirectory(dir, { clock, purpose });
+  const { disk, databases, acquire, publication: tablesOver } = options.ground ?? machineGround();
+  const lock = await acquire(dir, { clock, purpose });
   try {
-    const disk = nodeDisk();
     const paths = { ...dataPaths(dir), ...(options.bronze && { bronze: options.bronze }) };
     makeDirectoryDurably(disk, paths.lake);
     makeDirectoryDurably(disk, paths.bronze);
     for (const exchange of EXCHANGES) {
       makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
     }
-    const store = await StateStore.open(paths.state, { createdUs: clock.nowUs() });
+    const store = await StateStore.open(paths.state, { createdUs: clock.nowUs(), databases });
     try {
       const stored = store.identity.binanceStream ?? config.exchanges.binance.channel;
       const asked = options.binanceStream;
@@ -109,6 +133,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         step: options.step ?? NO_STEPS,
         retention: snapshotRetention(config.maintenance),
       };
+      const publication = tablesOver(tables);
       const turns = new Turns();
       const data: DataDirectory = {
         dir,
@@ -116,6 +141,7 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         store,
         disk,
         tables,
+        publication,
         turns,
         instruments,
         binanceStream,
@@ -127,9 +153,8 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
               store,
               lakeDir: paths.lake,
               tables: {
-                reconcile: (record) =>
-                  reconcileTables(tables, record, (table) => store.files(table)),
-                shownEpochs: () => shownEpochs(tables),
+                reconcile: (record) => publication.reconcile(record, (table) => store.files(table)),
+                shownEpochs: () => publication.shownEpochs(),
               },
             }),
           ),
@@ -191,7 +216,7 @@ export async function syncBronze(
  * visible one, and deletes the replaced files that no snapshot shows any more. Repeatable.
  */
 export function publishEpoch(
-  { store, disk, paths, tables, turns }: DataDirectory,
+  { store, disk, paths, publication, turns }: DataDirectory,
   epoch: number,
   added: readonly StagedFile[],
   upkeep?: UpkeepChange,
@@ -200,7 +225,7 @@ export function publishEpoch(
     const { committedUs } = store.epoch();
     const left = new Set([...(upkeep?.retired ?? []), ...(upkeep?.expired ?? [])]);
     const removed = store.removedFiles().filter(({ removedEpoch }) => removedEpoch === epoch);
-    await publishChange(tables, {
+    await publication.publish({
       epoch,
       committedUs,
       added,
@@ -211,6 +236,6 @@ export function publishEpoch(
       },
     });
     await store.markPublished(epoch);
-    await deleteRemoved({ disk, store, lakeDir: paths.lake }, shownEpochs(tables));
+    await deleteRemoved({ disk, store, lakeDir: paths.lake }, publication.shownEpochs());
   });
 }

@@ -5,14 +5,14 @@ import { Maintenance, type MaintenanceOptions } from '#src/maintenance/maintenan
 import type { DataDirectory } from '#src/supervision/data-directory';
 
 export interface MaintenanceRequest
-  extends Pick<MaintenanceOptions, 'worker' | 'isAlone' | 'commit' | 'isInFlight' | 'log'> {
+  extends Pick<MaintenanceOptions, 'jobThread' | 'isAlone' | 'commit' | 'isInFlight' | 'log'> {
   readonly config: Config;
   readonly data: DataDirectory;
   readonly clock: Clock;
 }
 
 export function maintenanceOf(request: MaintenanceRequest): Maintenance {
-  const { data, config, clock, worker, isAlone, commit, isInFlight, log } = request;
+  const { data, config, clock, jobThread, isAlone, commit, isInFlight, log } = request;
   const { store, disk, tables, turns, paths } = data;
   return new Maintenance({
     config: config.maintenance,
@@ -24,7 +24,7 @@ export function maintenanceOf(request: MaintenanceRequest): Maintenance {
     lakeDir: tables.lakeDir,
     bronzeDir: paths.bronze,
     stateDir: paths.state,
-    worker,
+    jobThread,
     isAlone,
     commit,
     isInFlight,

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Clock } from '#src/base/clock';
 import { UserError } from '#src/base/errors';
+import { pause, type Timers } from '#src/base/timers';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { describeLog } from '#src/log/describe';
@@ -29,6 +30,7 @@ import {
   ProcessingGroup,
   validationShardOf,
 } from '#src/supervision/processing-group';
+import type { Workers } from '#src/supervision/workers';
 
 const POLL_MS = 20;
 
@@ -36,9 +38,8 @@ export interface OfflineOptions {
   readonly config: Config;
   readonly data: DataDirectory;
   readonly clock: Clock;
-  /** Compiled actors/thread.js and actors/lake-worker.js. */
-  readonly entry: URL;
-  readonly lakeWorker: URL;
+  readonly timers: Timers;
+  readonly workers: Workers;
   readonly log: Log;
   /** The exchange frames are appended for, if any. */
   readonly appendTo: Exchange | undefined;
@@ -62,7 +63,7 @@ export class OfflineRun {
   #failure: unknown;
 
   constructor(options: OfflineOptions) {
-    const { config, data, clock, entry, lakeWorker, log, appendTo, bronzeTables = true } = options;
+    const { config, data, clock, workers, log, appendTo, bronzeTables = true } = options;
     this.#options = options;
     this.config = config;
     const heads = new Map<Exchange, SharedArrayBuffer>();
@@ -107,8 +108,7 @@ export class OfflineRun {
       board: board.memory,
       boardRow: board.row,
       layout,
-      entry,
-      lakeWorker,
+      workers,
       log,
       isBehind: async () => !(this.#caughtUp && bronzeTables),
       epochSteps: {
@@ -167,7 +167,7 @@ export class OfflineRun {
       if (ends.every(({ exchange, next }) => (positions.get(exchange)?.nextSequence ?? 0) >= next))
         break;
       this.#runEpochIfDue();
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await pause(this.#options.timers, POLL_MS);
     }
     await this.#epoch;
     this.#caughtUp = true;
@@ -181,7 +181,7 @@ export class OfflineRun {
     try {
       return await this.#group.progress();
     } catch (error) {
-      await new Promise((resolve) => setImmediate(resolve)); // until its end has been noted
+      await pause(this.#options.timers, 0); // until its end has been noted
       throw this.#failure ?? error;
     }
   }

@@ -12,7 +12,6 @@ import type { Disk } from '#src/base/disk';
 import { UserError } from '#src/base/errors';
 import type { Config } from '#src/config/schema';
 import type { LakeJob } from '#src/lake/job';
-import { LakePool } from '#src/lake/pool';
 import type { StagedFile } from '#src/lake/staged-file';
 import type { CandlesControl, Stoppable, ValidationControl } from '#src/runtime/control';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
@@ -24,14 +23,15 @@ import {
   ringToGold,
 } from '#src/runtime/group-memory';
 import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
-import type { DataPaths } from '#src/runtime/thread-spec';
+import type { DataPaths, ThreadSpec } from '#src/runtime/thread-spec';
 import type { StateStore } from '#src/state/store';
 import type { Waiting } from '#src/supervision/actor-reports';
-import { ActorThread } from '#src/supervision/actor-thread';
+import type { ActorThread } from '#src/supervision/actor-thread';
 import { tableBronze } from '#src/supervision/bronze-tables';
 import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
 import type { ExchangeStatus } from '#src/supervision/status';
+import type { LakeThreads, Workers } from '#src/supervision/workers';
 
 export interface GroupProgress {
   readonly positions: ReadonlyMap<Exchange, ExchangeProgress>;
@@ -58,8 +58,7 @@ export interface GroupOptions {
   /** Row of an actor on the board. */
   readonly boardRow: (id: string) => number;
   readonly layout: Layout;
-  readonly entry: URL;
-  readonly lakeWorker: URL;
+  readonly workers: Workers;
   readonly log: Log;
   /** Whether frames wait to be judged that matter more than bronze tables. */
   readonly isBehind: () => Promise<boolean>;
@@ -89,7 +88,7 @@ export class ProcessingGroup {
   readonly failed: Promise<Failure>;
 
   readonly #options: GroupOptions;
-  readonly #pool: LakePool;
+  readonly #pool: LakeThreads;
   readonly #memory: GroupMemory;
   #fail: (failure: Failure) => void = () => {};
   #stopping = false;
@@ -101,8 +100,7 @@ export class ProcessingGroup {
     const shape = groupShape(config);
     const memory = allocateGroupMemory(shape, doorbells);
     this.#memory = memory;
-    this.#pool = new LakePool({
-      worker: options.lakeWorker,
+    this.#pool = options.workers.lake({
       lakeDir: paths.lake,
       instruments,
       threads: config.layout.lake_threads,
@@ -124,8 +122,7 @@ export class ProcessingGroup {
       report: (report: Parameters<EpochCoordinator['report']>[0]) => this.epochs.report(report),
       log: options.log,
     };
-    const start = <C extends Stoppable>(spec: ConstructorParameters<typeof ActorThread>[1]) =>
-      new ActorThread<C>(options.entry, spec, line);
+    const start = <C extends Stoppable>(spec: ThreadSpec) => options.workers.actor<C>(spec, line);
     this.candles = start({ ...common('candles'), role: 'candles', live });
     this.gold = Array.from({ length: shape.goldShards }, (_, shard) =>
       start({ ...common(`gold-${shard}`), role: 'gold', shard, liveTrades }),

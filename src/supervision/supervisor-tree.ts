@@ -13,6 +13,7 @@ import type { AccessRules } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
 import { EXIT, type ExitCode } from '#src/base/errors';
+import { every, type Timer, type Timers } from '#src/base/timers';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
@@ -21,14 +22,16 @@ import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
 import { ActorReports, waitingForDisk } from '#src/supervision/actor-reports';
-import { ActorThread } from '#src/supervision/actor-thread';
-import { answered, pause } from '#src/supervision/answered';
+import type { ActorThread } from '#src/supervision/actor-thread';
+import { answered } from '#src/supervision/answered';
 import { Board } from '#src/supervision/board';
 import { Child } from '#src/supervision/child';
 import { type DataDirectory, syncBronze } from '#src/supervision/data-directory';
 import { commitSteps } from '#src/supervision/epoch-commit';
 import { failureOf, messageOf } from '#src/supervision/failure';
+import { groupUp } from '#src/supervision/group-up';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
+import { lastEpoch } from '#src/supervision/last-epoch';
 import type { Layout } from '#src/supervision/layout';
 import { ledgerGaps } from '#src/supervision/ledger-gaps';
 import {
@@ -40,11 +43,10 @@ import {
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
 import { ScheduledMaintenance } from '#src/supervision/scheduled-maintenance';
 import { epochStatus, exchangeStatus } from '#src/supervision/status';
+import type { Workers } from '#src/supervision/workers';
 import { allocateLiveTrades } from '#src/trades/live-trades';
 
 const TICK_MS = 250;
-/** How long a stop may wait for the logs to be processed to their ends. */
-const DRAIN_MS_MAX = 4_000;
 /** Frames that may wait to be judged before bronze tables have to wait: a tenth of a second's work. */
 const FRAMES_BEHIND_MAX = 100_000;
 
@@ -55,9 +57,8 @@ export interface SupervisorOptions {
   readonly layout: Layout;
   readonly clock: Clock;
   readonly runName: string;
-  readonly entry: URL;
-  readonly lakeWorker: URL;
-  readonly maintenanceWorker: URL;
+  readonly timers: Timers;
+  readonly workers: Workers;
   readonly log: Log;
   readonly access: AccessRules;
   /** The process cannot go on; called once. */
@@ -78,6 +79,8 @@ export class SupervisorTree {
   readonly #reports: ActorReports;
   readonly #maintenance: ScheduledMaintenance;
 
+  readonly #answered = <T>(call: Promise<T> | undefined) => answered(this.#options.timers, call);
+
   #group: ProcessingGroup | undefined;
   /** The generation being ended; until the next one is made it is the group. */
   #failed: ProcessingGroup | undefined;
@@ -86,7 +89,7 @@ export class SupervisorTree {
   #recentGroupRestarts: readonly number[] = [];
   #epochDueMs = 0;
   #rowsAtEpoch = 0;
-  #ticker: NodeJS.Timeout | undefined;
+  #ticker: Timer | undefined;
   #reporting = false;
   #starting: Promise<unknown> = Promise.resolve();
   /** The restart of the processing group under way. */
@@ -111,7 +114,7 @@ export class SupervisorTree {
     this.#liveTrades = allocateLiveTrades(data.instruments.length);
     this.#maintenance = new ScheduledMaintenance({
       ...options,
-      worker: options.maintenanceWorker,
+      jobThread: options.workers.maintenance,
       isInFlight: (path) => path.includes(`/${options.runName}-`),
     });
     const giveUp = (failure: Failure): void => this.#giveUp(failure);
@@ -124,18 +127,10 @@ export class SupervisorTree {
         start: () => this.#thread(this.#ingestSpec(id, exchange)),
       });
     });
-    const gatewaySpec: GatewaySpec = {
-      ...this.#common('gateway'),
-      role: 'gateway',
-      live: this.#live,
-      liveTrades: this.#liveTrades,
-      doorbells: this.#doorbells,
-      access: options.access,
-    };
     this.#gateway = new Child<GatewayControl>({
       ...child,
       id: 'gateway',
-      start: () => this.#thread(gatewaySpec),
+      start: () => this.#thread(this.#gatewaySpec('gateway')),
     });
   }
 
@@ -147,14 +142,19 @@ export class SupervisorTree {
   }
 
   async #start(): Promise<{ port: number } | undefined> {
-    await this.#startGroup().ready();
+    this.#startGroup();
+    await groupUp({
+      group: () => this.#group as ProcessingGroup,
+      restarted: () => this.#restarting,
+      isStopping: () => this.#stopping,
+    });
     if (this.#stopping) return undefined;
     await Promise.all(this.#ingest.map((ingest) => ingest.start()));
     if (this.#stopping) return undefined;
     await this.#gateway.start();
     if (this.#stopping) return undefined;
     this.#scheduleEpoch();
-    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    this.#ticker = every(this.#options.timers, TICK_MS, () => this.#tick());
     const port = await (this.#gateway.thread as ActorThread<GatewayControl>).control.port();
     return { port };
   }
@@ -167,9 +167,9 @@ export class SupervisorTree {
   /** Ends everything in order, with a last epoch over all that was received. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    clearInterval(this.#ticker);
+    this.#ticker?.cancel();
     await this.#maintenance.halt();
-    const { config, clock, log } = this.#options;
+    const { config, exchanges, log } = this.#options;
     const timeoutMs = config.supervision.stop_timeout_ms / 4;
     await this.#starting; // what is half up cannot be ended in order
     await Promise.all(this.#ingest.map((ingest) => ingest.stop(timeoutMs)));
@@ -180,7 +180,8 @@ export class SupervisorTree {
         throw new Error(message);
       });
       try {
-        await Promise.race([this.#lastEpoch(group, clock.monotonicMs() + DRAIN_MS_MAX), failed]);
+        const ends = new Map(exchanges.map((exchange) => [exchange, this.#logEnd(exchange)]));
+        await Promise.race([lastEpoch(group, ends, this.#options), failed]);
       } catch (error) {
         // The epoch before this one stands; the frames behind it are in bronze for the next start.
         log('warn', 'stopped without a last epoch', { reason: messageOf(error) });
@@ -193,9 +194,11 @@ export class SupervisorTree {
 
   async status(): Promise<SystemStatus> {
     const { data, clock, exchanges } = this.#options;
-    const progress = await answered(this.#group?.progress());
+    const progress = await this.#answered(this.#group?.progress());
     const ingest = await Promise.all(
-      this.#ingest.map(({ thread }) => answered(thread?.answer((control) => control.status()))),
+      this.#ingest.map(({ thread }) =>
+        this.#answered(thread?.answer((control) => control.status())),
+      ),
     );
     const nowUs = clock.nowUs();
     const reports = this.#reports;
@@ -235,7 +238,7 @@ export class SupervisorTree {
   }
 
   #startGroup(): ProcessingGroup {
-    const { config, data, layout, clock, runName, entry, lakeWorker, log } = this.#options;
+    const { config, data, layout, clock, runName, workers, log } = this.#options;
     const group = new ProcessingGroup({
       config,
       paths: data.paths,
@@ -251,8 +254,7 @@ export class SupervisorTree {
       board: this.#board.memory,
       boardRow: this.#board.row,
       layout,
-      entry,
-      lakeWorker,
+      workers,
       log,
       isBehind: async () => (await this.#framesBehind()) > FRAMES_BEHIND_MAX,
       epochSteps: {
@@ -321,7 +323,7 @@ export class SupervisorTree {
     try {
       const status = await this.status();
       const gateway = this.#gateway.thread;
-      await answered(gateway?.answer((control) => control.status(status)));
+      await this.#answered(gateway?.answer((control) => control.status(status)));
     } finally {
       this.#reporting = false;
     }
@@ -364,7 +366,7 @@ export class SupervisorTree {
     this.#ingest.forEach((child, i) => {
       const gaps = ledgerGaps(data.store, data.instruments, exchanges[i] as Exchange);
       // An actor that does not answer is told after the next epoch.
-      void answered(child.thread?.answer((control) => control.fillGaps(gaps)));
+      void this.#answered(child.thread?.answer((control) => control.fillGaps(gaps)));
     });
   }
 
@@ -376,25 +378,6 @@ export class SupervisorTree {
   #scheduleEpoch(): void {
     const { clock, config } = this.#options;
     this.#epochDueMs = clock.monotonicMs() + config.epochs.interval_ms;
-  }
-
-  async #lastEpoch(group: ProcessingGroup, drainUntilMs: number): Promise<void> {
-    await this.#drain(group, drainUntilMs);
-    while (group.epochs.running) await pause(10);
-    await group.epochs.run();
-  }
-
-  /** Waits until the group has judged every frame of the logs, at most until `untilMs`. */
-  async #drain(group: ProcessingGroup, untilMs: number): Promise<void> {
-    const ends = this.#options.exchanges.map(
-      (exchange) => [exchange, this.#logEnd(exchange)] as const,
-    );
-    while (this.#options.clock.monotonicMs() < untilMs) {
-      const { positions } = await group.progress();
-      const judged = (exchange: Exchange): number => positions.get(exchange)?.nextSequence ?? 0;
-      if (ends.every(([exchange, end]) => judged(exchange) >= end)) return;
-      await pause(10);
-    }
   }
 
   #common(id: string) {
@@ -426,9 +409,20 @@ export class SupervisorTree {
     };
   }
 
+  #gatewaySpec(id: string): GatewaySpec {
+    return {
+      ...this.#common(id),
+      role: 'gateway',
+      live: this.#live,
+      liveTrades: this.#liveTrades,
+      doorbells: this.#doorbells,
+      access: this.#options.access,
+    };
+  }
+
   #thread<C extends Stoppable>(spec: IngestSpec | GatewaySpec): ActorThread<C> {
-    const { entry, log } = this.#options;
-    return new ActorThread<C>(entry, spec, {
+    const { workers, log } = this.#options;
+    return workers.actor<C>(spec, {
       lake: () => Promise.reject(new Error(`${spec.id} writes no tables`)),
       report: () => {},
       log,

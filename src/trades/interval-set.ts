@@ -137,7 +137,9 @@ export class IntervalSet {
 
   static unpack(bytes: Uint8Array): IntervalSet {
     // An Int32Array needs an aligned start, which a value in the middle of a page may not have.
-    const words = new Int32Array(bytes.slice().buffer, 0, bytes.byteLength >>> 2);
+    // A Buffer's own slice() would be a view of the same memory.
+    const own = Uint8Array.prototype.slice.call(bytes);
+    const words = new Int32Array(own.buffer, 0, bytes.byteLength >>> 2);
     const [version, count] = words;
     assert(version === PACK_VERSION, `interval set version ${version}, known is ${PACK_VERSION}`);
     const expected = 4 * (PACK_HEADER_WORDS + PACK_INTERVAL_WORDS * count);

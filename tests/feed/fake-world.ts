@@ -5,12 +5,12 @@
  * server function says, and nothing is ever called from within open(), as the ports promise.
  */
 import type { Clock } from '#src/base/clock';
+import type { Timers } from '#src/base/timers';
 import type {
   FeedPorts,
   HttpResponse,
   Socket,
   SocketHandlers,
-  Timers,
   WebSocketConnector,
 } from '#src/feed/ports';
 

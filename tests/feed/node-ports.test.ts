@@ -4,7 +4,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { nodeHttpGet, nodeSockets, nodeTimers } from '#src/feed/node-ports';
+import { systemTimers } from '#src/base/timers';
+import { nodeHttpGet, nodeSockets } from '#src/feed/node-ports';
 import type { SocketHandlers } from '#src/feed/ports';
 import { FRAME_BYTES_MAX } from '#src/log/frame';
 
@@ -142,10 +143,10 @@ test('HTTP: status, headers, body; a long body, a hanging server and a redirect 
 
 test('timers: cancelled ones do not fire; the end of a turn comes after its callbacks', async () => {
   const heard: string[] = [];
-  nodeTimers.after(0, () => heard.push('cancelled')).cancel();
+  systemTimers.after(0, () => heard.push('cancelled')).cancel();
   await new Promise<void>((resolve) => {
-    nodeTimers.after(1, () => {
-      nodeTimers.afterTurn(() => {
+    systemTimers.after(1, () => {
+      systemTimers.afterTurn(() => {
         heard.push('turn');
         resolve();
       });

@@ -9,7 +9,7 @@ import { BENCH_INSTRUMENTS, marketTrades } from '#bench/trade-market';
 import { TRADE } from '#schemas/trade';
 import { bigInt64 } from '#src/base/int64';
 import { nodeDisk } from '#src/base/node-disk';
-import { ROWS_PER_FILE_MAX } from '#src/lake/parquet-writer';
+import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
 import { TradeEncoder } from '#src/lake/trade-encoder';
 import { describe, fieldIds, query, rowsOf } from '#tests/lake/duckdb';
 import {

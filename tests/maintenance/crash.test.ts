@@ -26,6 +26,7 @@ import { findOrphans } from '#src/state/recovery';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
 import { commitUpkeep } from '#src/supervision/epoch-commit';
 import { maintenanceOf } from '#src/supervision/maintenance-of';
+import { threadWorkers } from '#src/supervision/workers';
 import { seeTable } from '#tests/iceberg/independent-reader';
 import { query } from '#tests/lake/duckdb';
 import { configOf, INSTRUMENTS, temporaryDirectory, withPipeline } from '#tests/pipeline/pipeline';
@@ -299,7 +300,8 @@ test('on its own thread: a run is remembered, and one that is suspended leaves n
       config: configOf(dir, SHAPE),
       data,
       clock,
-      worker: new URL(import.meta.resolve('#actors/maintenance-worker')),
+      jobThread: threadWorkers(new URL('.', import.meta.resolve('#actors/maintenance-worker')))
+        .maintenance,
       isAlone: true,
       isInFlight: () => false,
       log: () => {},

@@ -9,14 +9,8 @@ import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import type { Feed } from '#src/simulator/frame-format';
 import type { Journal } from '#src/simulator/journal';
-import {
-  candleLines,
-  deadLetterLines,
-  gapLines,
-  type Held,
-  recordLines,
-  tradeLines,
-} from '#tests/pipeline/held-lines';
+import { candleLines, deadLetterLines, type Held, tradeLines } from '#tests/pipeline/held-lines';
+import { gapLines, recordLines } from '#tests/support/held-state';
 import { decimalText, type OracleCandle, oracleCandles } from '#tests/support/oracle/candles';
 import {
   candleLine,

@@ -1,12 +1,10 @@
 /**
- * What the product holds, as the lines of tests/support/oracle/lines.ts: tables as DuckDB reads the Parquet files that
- * the state store names, candle records and interval sets out of the state store.
+ * What the product's tables hold, as the lines of tests/support/oracle/lines.ts: as DuckDB reads the Parquet
+ * files that the state store names.
  */
 import { DEAD_LETTERS } from '#schemas/dead-letter';
 import type { Instrument } from '#schemas/instrument';
 import type { StateStore } from '#src/state/store';
-import { gapsOf } from '#src/trades/gaps';
-import { IntervalSet } from '#src/trades/interval-set';
 import { query } from '#tests/lake/duckdb';
 
 /** Where a data directory's tables and state are. */
@@ -115,49 +113,4 @@ export function candleLines(held: Held, table: string): Promise<string[]> {
     : `'window_date=' || window_date`;
   const orderBy = 'exchange, symbol, window_start';
   return tableLines(held, table, CANDLE_LINE, orderBy, partition);
-}
-
-/** Gaps by instrument code and id. */
-export function gapLines({ store, instruments }: Held): string[] {
-  return instruments.flatMap((instrument) => {
-    const packed = store.intervals(instrument);
-    if (packed === undefined) return [];
-    return gapsOf(IntervalSet.unpack(packed)).map(({ fromId, toId, count, afterUs, beforeUs }) =>
-      [instrument.exchange, instrument.symbol, fromId, toId, count, afterUs, beforeUs].join('|'),
-    );
-  });
-}
-
-/** Candle records of one timeframe by instrument code and time. */
-export function recordLines({ store, instruments }: Held, timeframe: number): string[] {
-  return instruments.flatMap(({ code }) =>
-    Array.from(store.candles(timeframe, code, 0, Number.MAX_SAFE_INTEGER), (record) =>
-      recordLine(record, instruments),
-    ),
-  );
-}
-
-function recordLine(record: Uint8Array, instruments: readonly Instrument[]): string {
-  const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
-  const int64 = (at: number): bigint => view.getBigInt64(at, true);
-  const int128 = (at: number): bigint => (int64(at + 8) << 64n) | view.getBigUint64(at, true);
-  const { exchange, symbol } = instruments[view.getInt32(0, true)]!;
-  const unused = [view.getUint16(6, true), int64(104), int64(168)];
-  return [
-    `${exchange} ${symbol}`,
-    view.getUint8(4),
-    view.getUint8(5),
-    int64(8),
-    [int64(16), int64(24), int64(32)],
-    int64(40),
-    int64(48),
-    [int64(56), int64(64), int64(72)],
-    [int64(80), int64(88), int64(96)],
-    int128(112),
-    int128(128),
-    [0, 1, 2, 3, 4, 5].map((k) => view.getUint32(144 + 4 * k, true)),
-    record.byteLength === 176 && unused.every((value) => Number(value) === 0)
-      ? 'rest zero'
-      : 'rest not zero',
-  ].join('|');
 }

@@ -2,12 +2,14 @@
  * The real pipeline over a data directory of a test: the threads, rings, epochs and files that the
  * commands run, with a configuration that differs from the default only where a test says so.
  */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Exchange, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { nodeDisk } from '#src/base/node-disk';
+import { systemTimers } from '#src/base/timers';
 import { type ConfiguredInstrument, loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import type { Config } from '#src/config/schema';
@@ -15,10 +17,10 @@ import { LogHead } from '#src/log/log-head';
 import { LogWriter } from '#src/log/log-writer';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
 import { OfflineRun } from '#src/supervision/offline-run';
+import { threadWorkers } from '#src/supervision/workers';
 import type { Held } from '#tests/pipeline/held-lines';
 
-const entry = new URL('../../actors/thread.js', import.meta.url);
-const lakeWorker = new URL('../../actors/lake-worker.js', import.meta.url);
+const workers = threadWorkers(new URL('../../actors/', import.meta.url));
 
 export interface Shape {
   readonly binanceStream?: 'trade' | 'aggTrade';
@@ -112,8 +114,8 @@ export async function withPipeline<T>(
       config,
       data,
       clock,
-      entry,
-      lakeWorker,
+      timers: systemTimers,
+      workers,
       log: () => {},
       appendTo: shape.appendTo,
     });

@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 import { Problem } from '#src/api/problem';
 import { answerRaw } from '#src/api/raw-answer';
 import { systemClock } from '#src/base/clock';
+import { systemTimers } from '#src/base/timers';
 import type { StreamMessage } from '#src/push/messages';
 import { CLIENTS_MAX } from '#src/push/push-hub';
 import { REQUESTS_BURST } from '#src/push/request-rate';
@@ -104,13 +105,7 @@ describe('stream', () => {
       sources: board.sources,
       bell,
       clock: systemClock(),
-      timers: {
-        after: (ms, then) => void setTimeout(then, ms),
-        every(ms, then) {
-          const timer = setInterval(then, ms);
-          return () => clearInterval(timer);
-        },
-      },
+      timers: systemTimers,
       onFailure: (error) => failures.push(error),
     });
     stream.attach(app, {

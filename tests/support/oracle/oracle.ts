@@ -101,9 +101,13 @@ export class Oracle {
     return this.#options.allowedLatenessUs;
   }
 
-  /** The next frame of the log. A receive time below the last one counts as the last one. */
-  frame(bytes: Uint8Array, kind: number, receivedUs: number): void {
-    const frame = this.frames++;
+  /**
+   * The next frame of the log; its sequence where the log has lost some. A receive time below the
+   * last one counts as the last one.
+   */
+  frame(bytes: Uint8Array, kind: number, receivedUs: number, sequence = this.frames): void {
+    const frame = sequence;
+    this.frames++;
     const receiveTimeUs = Math.max(receivedUs, this.watermarkUs);
     this.watermarkUs = receiveTimeUs;
     const reading = readFrame(this.#venue, bytes, kind);

@@ -10,12 +10,14 @@ import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
+import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { coresAllowed } from '#src/runtime/affinity';
 import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout } from '#src/supervision/layout';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
+import { threadWorkers } from '#src/supervision/workers';
 import { until } from '#tests/support/process/bullion-process';
 import { type ArmedFault, CHANNEL } from '#tests/support/process/faulty-thread';
 import type { World } from '#tests/support/process/simulated-world';
@@ -30,6 +32,8 @@ export interface LoggedLine {
 
 export interface RunningTree {
   readonly tree: SupervisorTree;
+  /** Where the gateway listens. */
+  readonly port: number;
   readonly log: readonly LoggedLine[];
   /** What the tree gave up with. */
   readonly gaveUp: readonly { readonly exitCode: number; readonly reason: string }[];
@@ -67,9 +71,11 @@ export async function startTree(
     layout: planLayout({ exchanges, validationShards, goldShards }, coresAllowed()),
     clock,
     runName: `t${clock.nowUs().toString(36)}`,
-    entry: new URL('./faulty-thread.js', import.meta.url),
-    lakeWorker: new URL(import.meta.resolve('#actors/lake-worker')),
-    maintenanceWorker: new URL(import.meta.resolve('#actors/maintenance-worker')),
+    timers: systemTimers,
+    workers: threadWorkers(
+      new URL('.', import.meta.resolve('#actors/lake-worker')),
+      new URL('./faulty-thread.js', import.meta.url),
+    ),
     log: (level, message, fields = {}) => void log.push({ level, message, fields }),
     giveUp: (exitCode, reason) => void gaveUp.push({ exitCode, reason }),
   });
@@ -83,9 +89,11 @@ export async function startTree(
     return stopped;
   };
   t.after(stop);
-  await tree.start();
+  const started = await tree.start();
+  assert.ok(started, 'stopped while starting');
   return {
     tree,
+    port: started.port,
     log,
     gaveUp,
     arm: (fault) => channel.postMessage(fault),
