@@ -48,8 +48,9 @@ export class LakePool {
     this.#piscina = new Piscina({
       filename: worker.href,
       workerData,
-      minThreads: threads,
+      minThreads: 0, // made when the first job comes: a start has better things to do
       maxThreads: threads,
+      idleTimeout: Number.POSITIVE_INFINITY,
       maxQueue: queueMax,
       recordTiming: false,
     });

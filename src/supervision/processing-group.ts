@@ -66,6 +66,8 @@ export interface GroupOptions {
   readonly layout: Layout;
   readonly workers: Workers;
   readonly log: Log;
+  /** Whether frames wait to be judged that matter more than bronze tables. */
+  readonly isBehind: () => Promise<boolean>;
   readonly epochSteps: Omit<EpochSteps, 'barrier' | 'tableBronze'>;
 }
 
@@ -144,6 +146,7 @@ export class ProcessingGroup {
       bronzeDir: paths.bronze,
       lake: line.lake,
       filePrefix,
+      isBehind: options.isBehind,
     };
     this.epochs = new EpochCoordinator(
       {
