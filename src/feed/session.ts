@@ -100,7 +100,7 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
   /** Ids up to which a range was given up: the exchange's claims below are not believed again. */
   readonly #givenUp = new Map<number, number>();
   /** Gaps of the ledger asked for already, of those it showed last: each is asked for once. */
-  #askedGaps: ReadonlySet<string> = new Set();
+  #askedGaps = new Set<string>();
   readonly #reported = new Set<string>();
   readonly #encoder = new TextEncoder();
   #lastConnection = 0;
@@ -159,12 +159,14 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
    */
   fillGaps(gaps: readonly IdRange[]): void {
     const asked = this.#askedGaps;
-    this.#askedGaps = new Set(gaps.map(gapName));
+    this.#askedGaps = new Set();
     for (const gap of gaps) {
       const index = this.#index.get(this.#protocol.wireSymbol(gap.symbol));
-      if (index === undefined || asked.has(gapName(gap))) continue;
-      if (gap.hi <= (this.#givenUp.get(index) ?? -1)) continue;
-      this.#marks.suspectGap(index, gap.lo, gap.hi, gap.sinceUs);
+      if (index === undefined || gap.hi <= (this.#givenUp.get(index) ?? -1)) continue;
+      const wasAsked = asked.has(gapName(gap));
+      if (wasAsked || this.#marks.suspectGap(index, gap.lo, gap.hi, gap.sinceUs)) {
+        this.#askedGaps.add(gapName(gap));
+      }
     }
   }
 

@@ -25,6 +25,7 @@ import {
   checkFilesDurable,
   checkLakeTidy,
   checkNewRows,
+  checkReplay,
   checkShown,
   checkState,
   checkTables,
@@ -55,6 +56,8 @@ const HEAL_STEPS_MAX = 60_000;
 const CALM_JOB_US_MAX = 2_000;
 /** Orderly ends within which everything has to be covered: one may run out of time to drain. */
 const STOPS_MAX = 4;
+/** A replay of a few thousand frames takes some thousand. */
+const REPLAY_STEPS_MAX = 200_000;
 const LOG_LINES_KEPT = 400;
 const FILE_AREA = String.fromCharCode(AREA.file);
 
@@ -230,7 +233,7 @@ export class World {
     });
   }
 
-  #newProcess(): SimProcess {
+  #newProcess(role: 'server' | 'second' = 'server'): SimProcess {
     const { plan, scheduler, disk, stores } = this;
     return new SimProcess(`process-${this.#processes++}`, {
       config: this.config,
@@ -248,6 +251,7 @@ export class World {
       log: (process, level, message, fields) => this.#log(process, level, message, fields),
       onEnd: (process, ending) => this.#ended(process, ending),
       onUp: (process) => this.#up(process),
+      role,
     });
   }
 
@@ -442,7 +446,7 @@ export class World {
       case 'secondStart':
         if (this.#lock.holder === undefined) return;
         this.#count('second start');
-        this.#newProcess().start();
+        this.#newProcess('second').start();
         return;
       case 'threadThrows':
         if (threads.length === 0) return;
@@ -580,7 +584,12 @@ export class World {
       });
       truth.forget();
       const { delivered, served } = this.venues.get(exchange) as SimExchange;
-      truth.matchDelivered(delivered, served, mayRefuse);
+      truth.matchDelivered(
+        delivered,
+        served,
+        mayRefuse,
+        this.tally.faults['power loss'] !== undefined,
+      );
     }
   }
 
@@ -729,6 +738,44 @@ export class World {
     checkTables(scene);
     checkLakeTidy(scene, 'at the end');
     this.#checkSource();
+    await this.#replay(scene);
+  }
+
+  /** I5: what bronze holds makes the same again, in another shape and from nothing. */
+  async #replay(first: Scene): Promise<void> {
+    const { plan, scheduler } = this;
+    const dir = `${DATA_DIR}/bronze`;
+    const disk = this.disk.copyFolder(dir, dir);
+    const stores = new SimStores();
+    const process = new SimProcess('replay', {
+      config: configOf(plan.replayShape, this.exchanges),
+      instruments: this.instruments,
+      scheduler,
+      disk,
+      stores,
+      diskFault: () => undefined,
+      storeFault: () => undefined,
+      wallUs: () => plan.startUs + scheduler.nowUs,
+      around: this.#around(),
+      syncUsMax: plan.diskSyncUsMax,
+      lock: new ProcessLock(),
+      tables: new SimTables(plan.replayShape.snapshotsKept),
+      log: (process, level, message, fields) => this.#log(process, level, message, fields),
+      onEnd: (_, { code, reason }) => this.#note(`replay ended with ${code}: ${reason}`),
+      onUp: () => {},
+      role: 'replay',
+    });
+    this.#threads.clear();
+    const fromSteps = scheduler.steps;
+    process.start();
+    await this.#drive(() => process.gone || scheduler.steps - fromSteps > REPLAY_STEPS_MAX);
+    hold('I5', process.ending?.reason === 'replayed', () => {
+      return `the replay ended with ${JSON.stringify(process.ending)}`;
+    });
+    const events = { fault: () => undefined, die: () => {}, later: () => {} };
+    const databases = new StoreHands(stores, events);
+    const store = await StateStore.open(STATE_DIR, { readOnly: true, databases });
+    checkReplay(first, { ...first, disk, store });
   }
 
   async #stopInOrder(): Promise<void> {
