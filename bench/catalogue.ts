@@ -7,6 +7,7 @@ import { encode } from './encode.bench.js';
 import { live } from './live.bench.js';
 import { memory } from './memory.bench.js';
 import { pipeline } from './pipeline.bench.js';
+import { push } from './push.bench.js';
 import { recover } from './recover.bench.js';
 import { ring } from './ring.bench.js';
 import { scanner } from './scanner.bench.js';
@@ -20,6 +21,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   encode,
   pipeline,
   live,
+  push,
   recover,
   memory,
 ];

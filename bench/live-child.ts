@@ -20,6 +20,7 @@ import { threadWorkers } from '#src/supervision/workers';
 import { frameToCandleUs } from './frame-to-candle.js';
 import { LiveWatch } from './live-watch.js';
 import { answerParent, measureProcess, type Usage } from './pinned-child.js';
+import { PushWatch } from './push-watch.js';
 import { recordedInstruments } from './recording.js';
 
 export interface LiveRequest {
@@ -33,6 +34,8 @@ export interface LiveRequest {
   readonly idsAbove: number;
   /** Whether frames are followed to their candles; watching takes processor time of its own. */
   readonly latencies: boolean;
+  /** Whether frames are followed to pushed candles instead, through a client of the stream. */
+  readonly pushed?: boolean;
   /** Candle queries asked meanwhile, one after the other. */
   readonly queries: number;
 }
@@ -50,6 +53,9 @@ export interface LiveAnswer {
   readonly backlogFrames: number;
   /** Per trade of the watched instruments, ascending; empty when they were not asked for. */
   readonly frameToCandleUs: readonly number[];
+  /** With `pushed`: messages the client got while it was watched, and their bytes. */
+  readonly pushedMessages: number;
+  readonly pushedBytes: number;
   /** Per query, ascending. */
   readonly queryMs: readonly number[];
 }
@@ -74,7 +80,7 @@ async function ask(port: number, queries: number): Promise<number[]> {
 }
 
 answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
-  const { env, seconds, watched, idsAbove, latencies, queries } = request;
+  const { env, seconds, watched, idsAbove, latencies, queries, pushed = false } = request;
   const config = loadConfig({ env, cwd: PACKAGE_ROOT });
   const clock = systemClock();
   const data = await openDataDirectory({
@@ -113,7 +119,8 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
   const { port } = started;
   await watch.seen(idsAbove);
   const firstCandleMs = performance.now(); // since this process began
-  if (!latencies) await watch.end();
+  if (!latencies || pushed) await watch.end();
+  const client = pushed ? new PushWatch(port, instruments) : undefined;
 
   // The first second compiles; it is not watched.
   while ((await tree.status()).exchanges.some(({ state }) => state !== 'connected'))
@@ -127,7 +134,8 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
   const toUs = clock.nowUs();
   const usage = taken();
   const rssMiB = process.memoryUsage.rss() / 2 ** 20;
-  const sightings = latencies ? await watch.end() : [];
+  const told = await client?.end();
+  const sightings = told?.sightings ?? (latencies ? await watch.end() : []);
   await tree.stop();
   const passed = (kind: string, counter: string): number =>
     counted(after, kind, counter) - counted(before, kind, counter);
@@ -142,6 +150,8 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     frameToCandleUs: latencies
       ? frameToCandleUs(data, config, instruments, sightings, fromUs, toUs)
       : [],
+    pushedMessages: told?.messages ?? 0,
+    pushedBytes: told?.bytes ?? 0,
     queryMs,
   };
   await data.close();

@@ -34,12 +34,13 @@ export interface LiveRun extends LiveAnswer {
   readonly exchangesCpuMs: number;
 }
 
-/** With `queries` it also measures latencies. */
+/** With `queries` it also measures latencies; with `pushed` those of a client of the stream. */
 export async function runLive(
   dataDir: string,
   tradesPerSecond: number,
   seconds: number,
   queries: number,
+  pushed = false,
 ): Promise<LiveRun> {
   const { simulator, env } = await startExchanges(tradesPerSecond, dataDir);
   const elapsed = stopwatch();
@@ -49,7 +50,8 @@ export async function runLive(
       seconds,
       watched: WATCHED,
       idsAbove: IDS_ABOVE,
-      latencies: queries > 0,
+      latencies: pushed || queries > 0,
+      pushed,
       queries,
     };
     const child = new URL('./live-child.js', import.meta.url);
@@ -60,7 +62,7 @@ export async function runLive(
   }
 }
 
-function percentile(ascending: readonly number[], share: number): number {
+export function percentile(ascending: readonly number[], share: number): number {
   return (
     ascending[Math.min(ascending.length - 1, Math.floor(ascending.length * share))] ?? Number.NaN
   );

@@ -137,6 +137,7 @@ async function main(): Promise<void> {
   closeSync(logFile);
   const url = `http://${config.http.host}:${config.http.port}`;
   process.stdout.write(`Three simulated exchanges are up; Bullion is starting.
+  page       ${url}/
   candles    ${url}/v1/ohlcv/1m?symbol=BTCUSDT&exchange=BINANCE
   symbols    ${url}/v1/symbols
   health     ${url}/health
@@ -178,7 +179,7 @@ function showFigures(url: string): NodeJS.Timeout {
     if (health === undefined) return;
     if (health.ready && !announced) {
       announced = true;
-      print('All exchanges are connected; candles are live.');
+      print(`All exchanges are connected; candles are live: open ${url}/`);
       process.stdout.write('\n');
     }
     const trades = sum(health, 'validation', 'trades');

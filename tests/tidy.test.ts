@@ -86,6 +86,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   simulator: ['base', 'log'],
   api: ['base', 'config', 'output', 'candles'],
+  // Types only: see the test of it below.
+  page: ['api', 'output', 'push'],
+  push: ['base', 'config', 'output', 'candles', 'trades', 'api'],
   supervision: [
     'base',
     'ring',
@@ -197,8 +200,21 @@ test('an actor imports no other actor, only its thread file does', () => {
 
 test('one clock, one source of randomness', () => {
   const clock = /\bDate\.now\b|\bperformance\.(now|timeOrigin)\b|\bhrtime\b|new Date\(\)/;
-  assert.deepEqual(offenders(product, clock, ['src/base/clock.ts', 'src/demo.ts']), []);
+  assert.deepEqual(
+    offenders(product, clock, ['src/base/clock.ts', 'src/demo.ts', 'src/page/']),
+    [],
+  );
   assert.deepEqual(offenders(product, /\bMath\.random\b|\brandomBytes\b|\brandomUUID\b/, []), []);
+});
+
+test('the page takes nothing but types from outside, and makes no markup out of text', () => {
+  const page = product.filter(({ path }) => path.startsWith('src/page/'));
+  assert.ok(page.length > 0);
+  // A browser cannot resolve `#`; types are gone by then.
+  assert.deepEqual(offenders(page, /^import (?!type )[^;]*'#/m, []), []);
+  const markup = /\b(inner|outer)HTML\b|insertAdjacentHTML|document\.write|\beval\b|new Function/;
+  assert.deepEqual(offenders(page, markup, []), []);
+  assert.deepEqual(offenders(page, /https?:\/\//, ['src/page/dom.ts']), []); // the name of SVG
 });
 
 test('timers come in through ports below the process itself', () => {
@@ -207,8 +223,12 @@ test('timers come in through ports below the process itself', () => {
     'src/simulator/',
     'src/supervision/',
     'src/runtime/host.ts',
+    // A socket's own limit, which an event stream must not have; not a timer.
+    'src/push/event-stream.ts',
     'src/supervisor.ts',
     'src/demo.ts',
+    // A program of the browser's, with the browser's clock and timers.
+    'src/page/',
     'actors/',
   ];
   assert.deepEqual(offenders(product, /\bset(Timeout|Interval|Immediate)\(/, may), []);

@@ -74,8 +74,10 @@ function* overlaid(
   for (; next < over.length; next++) yield (over[next] as Timed).record;
 }
 
-/** Reads committed and live candles as one sequence. */
-export function mergedCandles(readers: CandleReaders): CandleSource {
+/** Reads committed and live candles as one sequence, without waiting. */
+export function mergedCandles(readers: CandleReaders): {
+  candles(range: CandleRange): readonly CandleRow[];
+} {
   return {
     candles({ timeframe, instrument, fromUs, toUs, limit, which }) {
       const descending = which === 'last';

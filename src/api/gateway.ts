@@ -13,12 +13,13 @@ import {
 } from 'fastify';
 import type { Instrument } from '#schemas/instrument';
 import { Access, type AccessRules, THIS_MACHINE_ONLY } from '#src/api/access';
-import { admit } from '#src/api/admission';
+import { type Admission, admit } from '#src/api/admission';
 import { registerCandles } from '#src/api/candle-routes';
 import type { CandleSource } from '#src/api/candle-source';
 import type { StatusSource } from '#src/api/health';
 import { registerHealth } from '#src/api/health-routes';
 import { type IcebergSource, registerIceberg } from '#src/api/iceberg-routes';
+import { registerPage } from '#src/api/page-routes';
 import { PROBLEM_TYPE, Problem, problemBody, statusDetail } from '#src/api/problem';
 import {
   type ConnectionLimits,
@@ -39,6 +40,8 @@ export interface GatewayOptions {
   /** Who may ask; only this machine, without a token, unless given. */
   readonly access?: AccessRules;
   readonly limits?: ConnectionLimits;
+  /** Adds what is served beside the routes here, and takes upgrades: the live stream. */
+  readonly push?: (app: FastifyInstance, admission: Admission) => void;
   /** Told of every failure that a client only sees as "the server failed". */
   readonly onFailure: (error: unknown) => void;
 }
@@ -90,15 +93,16 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   // Parameters are read by the literals that also make the schemas (src/api/parameters.ts).
   app.setValidatorCompiler<FastifySchema>(() => () => true);
   app.setErrorHandler((error, _request, reply) => answerError(error, reply));
-  await admit(
+  const admission = await admit(
     app,
     new Access(options.access ?? THIS_MACHINE_ONLY),
     options.limits ?? DEFAULT_LIMITS,
   );
   // Filled by the routes themselves, those others add included.
   const routes: string[] = [];
-  app.addHook('onRoute', ({ method, url }) => {
-    if (method === 'GET' || method === 'POST') routes.push(`${method} ${url}`);
+  app.addHook('onRoute', ({ method, url, schema }) => {
+    const isHidden = (schema as { hide?: boolean } | undefined)?.hide === true;
+    if ((method === 'GET' || method === 'POST') && !isHidden) routes.push(`${method} ${url}`);
   });
   app.setNotFoundHandler((_request, reply) => {
     const there = `There is no such route; there are ${routes.join(', ')}.`;
@@ -109,5 +113,7 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   registerSymbols(app, instruments);
   registerHealth(app, status);
   if (iceberg !== undefined) registerIceberg(app, iceberg, onFailure);
+  registerPage(app);
+  options.push?.(app, admission);
   return app;
 }

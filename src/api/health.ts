@@ -33,6 +33,14 @@ const actorStatus = Type.Object({
   cores: Type.Array(Type.Integer(), { description: 'The cores its thread is pinned to.' }),
   heartbeat_age_ms: Type.Integer({ description: 'Since its last sign of life.' }),
   restarts: Type.Integer({ description: 'Since the process started.' }),
+  throughput: Type.Object(
+    { per_second: Type.Integer(), unit: Type.String() },
+    { description: 'Over the last two seconds.' },
+  ),
+  waiting: Type.Object(
+    { count: Type.Integer(), unit: Type.String() },
+    { description: 'Work that lies in front of it: its lag.' },
+  ),
   counters: Type.Record(Type.String(), Type.Integer(), {
     description: 'Since the actor started; names as in src/runtime/counters.ts.',
   }),

@@ -4,6 +4,7 @@
  *   word 0          instruments | ring size | (zero) | (zero)
  *   then per series (instrument x 6 + timeframe):
  *     1 word        newest window index + 1; 0 before the first
+ *     1 word        publications so far, modulo 2^32: whether there is anything new to look for
  *   then, from the next 64-byte boundary, per series `ring size` slots of 192 bytes:
  *     word 0        sequence lock: odd while the slot is being written
  *     words 4-47    the record (record.ts)
@@ -18,6 +19,8 @@ import { assert } from '#src/base/errors';
 import { CANDLE_WORDS, numberAt, timeframeAt, WORD } from '#src/candles/record';
 
 const HEADER_WORDS = 4;
+/** Newest window and publications. */
+const SERIES_WORDS = 2;
 const SLOT_WORDS = 48;
 const RECORD = 4;
 const RING_SIZE = 64;
@@ -36,7 +39,7 @@ export function allocateLiveCandles(instruments: number, ringSize = RING_SIZE): 
 }
 
 function slotsStart(series: number): number {
-  return Math.ceil((HEADER_WORDS + series) / 16) * 16;
+  return Math.ceil((HEADER_WORDS + SERIES_WORDS * series) / 16) * 16;
 }
 
 function seriesOf(instrument: number, timeframe: number): number {
@@ -80,19 +83,21 @@ export class LiveCandlesWriter {
       }
     }
     Atomics.store(words, slot, (sequence + 2) | 0);
-    const newest = HEADER_WORDS + series;
+    const newest = HEADER_WORDS + SERIES_WORDS * series;
     if (index >= words[newest]) Atomics.store(words, newest, index + 1);
+    Atomics.store(words, newest + 1, words[newest + 1] + 1);
   }
 }
 
 export class LiveCandlesReader {
   readonly #words: Int32Array;
-  readonly #ringSize: number;
+  /** Windows of a series that can be there at once. */
+  readonly ringSize: number;
   readonly #slotsStart: number;
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory);
-    this.#ringSize = this.#words[1];
+    this.ringSize = this.#words[1];
     this.#slotsStart = slotsStart(this.#words[0] * TIMEFRAMES.length);
   }
 
@@ -111,8 +116,7 @@ export class LiveCandlesReader {
       `no live window ${windowStartUs} of instrument ${instrument}, timeframe ${timeframe}`,
     );
     const series = seriesOf(instrument, timeframe);
-    const slot =
-      this.#slotsStart + (series * this.#ringSize + (index % this.#ringSize)) * SLOT_WORDS;
+    const slot = this.#slotsStart + (series * this.ringSize + (index % this.ringSize)) * SLOT_WORDS;
     for (let sleeps = 0, spins = 0; sleeps < SLEEPS; ) {
       const before = Atomics.load(words, slot);
       if ((before & 1) === 0) {
@@ -157,7 +161,7 @@ export class LiveCandlesReader {
     const lengthUs = TIMEFRAME_US[timeframe];
     const newest = this.#newestIndex(instrument, timeframe);
     const last = Math.min(newest, Math.ceil(toUs / lengthUs) - 1);
-    const first = Math.max(newest - this.#ringSize + 1, Math.ceil(fromUs / lengthUs), 0);
+    const first = Math.max(newest - this.ringSize + 1, Math.ceil(fromUs / lengthUs), 0);
     let count = 0;
     for (let index = first; index <= last; index++) {
       const at = count * CANDLE_WORDS;
@@ -167,8 +171,38 @@ export class LiveCandlesReader {
     return count;
   }
 
+  /** Publications of a series so far, modulo 2^32: the same number means that nothing is new. */
+  publications(instrument: number, timeframe: number): number {
+    return Atomics.load(this.#words, this.#seriesWord(instrument, timeframe) + 1);
+  }
+
+  /**
+   * Copies the candles whose slots were written since the last call with this `seen`, oldest first,
+   * to the start of `into` and answers how many. `seen` has a word per slot of the ring, at first
+   * zero. One that is being written at the moment is left for the next call.
+   */
+  changed(instrument: number, timeframe: number, seen: Int32Array, into: Int32Array): number {
+    const series = seriesOf(instrument, timeframe);
+    const newest = this.#newestIndex(instrument, timeframe);
+    let count = 0;
+    for (let index = Math.max(0, newest - this.ringSize + 1); index <= newest; index++) {
+      const place = index % this.ringSize;
+      const slot = this.#slotsStart + (series * this.ringSize + place) * SLOT_WORDS;
+      const sequence = Atomics.load(this.#words, slot);
+      if (sequence === seen[place] || (sequence & 1) !== 0) continue;
+      seen[place] = sequence;
+      const startUs = index * TIMEFRAME_US[timeframe];
+      if (this.read(instrument, timeframe, startUs, into, count * CANDLE_WORDS)) count++;
+    }
+    return count;
+  }
+
+  #seriesWord(instrument: number, timeframe: number): number {
+    return HEADER_WORDS + SERIES_WORDS * seriesOf(instrument, timeframe);
+  }
+
   /** -1 before the first candle. */
   #newestIndex(instrument: number, timeframe: number): number {
-    return Atomics.load(this.#words, HEADER_WORDS + seriesOf(instrument, timeframe)) - 1;
+    return Atomics.load(this.#words, this.#seriesWord(instrument, timeframe)) - 1;
   }
 }

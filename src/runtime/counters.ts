@@ -11,7 +11,7 @@ export const COUNTERS = {
   validation: ['frames', 'control', 'trades', 'dead_letters', 'batches', 'stalls'],
   gold: ['trades', 'duplicates', 'batches', 'stalls'],
   candles: ['rows', 'batches', 'candles'],
-  gateway: ['requests'],
+  gateway: ['requests', 'stream_clients'],
 } as const;
 
 export type ActorKind = keyof typeof COUNTERS;

@@ -15,14 +15,22 @@ import type { LakeJob } from '#src/lake/job';
 import type { StagedFile } from '#src/lake/staged-file';
 import type { CandlesControl, Stoppable, ValidationControl } from '#src/runtime/control';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
-import { allocateGroupMemory, type GroupShape } from '#src/runtime/group-memory';
+import {
+  allocateGroupMemory,
+  type GroupMemory,
+  type GroupShape,
+  ringToCandles,
+  ringToGold,
+} from '#src/runtime/group-memory';
 import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
 import type { DataPaths, ThreadSpec } from '#src/runtime/thread-spec';
 import type { StateStore } from '#src/state/store';
+import type { Waiting } from '#src/supervision/actor-reports';
 import type { ActorThread } from '#src/supervision/actor-thread';
 import { tableBronze } from '#src/supervision/bronze-tables';
 import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
+import type { ExchangeStatus } from '#src/supervision/status';
 import type { LakeThreads, Workers } from '#src/supervision/workers';
 
 export interface GroupProgress {
@@ -79,6 +87,7 @@ export class ProcessingGroup {
 
   readonly #options: GroupOptions;
   readonly #pool: LakeThreads;
+  readonly #memory: GroupMemory;
   #fail: (failure: Failure) => void = () => {};
   #stopping = false;
 
@@ -88,6 +97,7 @@ export class ProcessingGroup {
     const { live, liveTrades } = options;
     const shape = groupShape(config);
     const memory = allocateGroupMemory(shape, doorbells);
+    this.#memory = memory;
     this.#pool = options.workers.lake({
       lakeDir: paths.lake,
       instruments,
@@ -172,6 +182,26 @@ export class ProcessingGroup {
       this.validation.map((shard) => shard.answer((control) => control.progress())),
     );
     return { positions: new Map(shards.flat().map((progress) => [progress.exchange, progress])) };
+  }
+
+  /** What lies in front of a member: frames of its logs, or messages in its rings. */
+  waitingFor(
+    member: ActorThread<Stoppable>,
+    exchanges: readonly Pick<ExchangeStatus, 'exchange' | 'lag_frames'>[],
+  ): Waiting {
+    const memory = this.#memory;
+    const shards = this.validation.length;
+    const validation = (this.validation as readonly ActorThread<Stoppable>[]).indexOf(member);
+    if (validation >= 0) {
+      const mine = exchanges.filter((e) => validationShardOf(e.exchange, shards) === validation);
+      return { count: mine.reduce((sum, e) => sum + e.lag_frames, 0), unit: 'frames' };
+    }
+    const gold = this.gold.indexOf(member);
+    const rings =
+      gold >= 0
+        ? this.validation.map((_, shard) => ringToGold(memory, shard, gold))
+        : this.gold.map((_, shard) => ringToCandles(memory, shard));
+    return { count: rings.reduce((sum, ring) => sum + ring.size, 0), unit: 'batches' };
   }
 
   /** Ends every member in flow order, then the pool. Nothing is committed any more. */

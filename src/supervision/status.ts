@@ -50,13 +50,20 @@ function connectionState(ingest: IngestStatus | undefined, live: number): Exchan
   return ingest.state === 'idle' ? 'connecting' : 'stopped';
 }
 
+export interface ActorFacts {
+  readonly cores: readonly number[];
+  readonly heartbeatAgeMs: number;
+  readonly restarts: number;
+  readonly throughput: ActorStatus['throughput'];
+  readonly waiting: ActorStatus['waiting'];
+}
+
 export function actorStatus(
   actor: string,
   thread: ActorThread<Stoppable> | undefined,
-  cores: readonly number[],
-  heartbeatAgeMs: number,
-  restarts: number,
+  facts: ActorFacts,
 ): ActorStatus {
+  const { cores, heartbeatAgeMs, restarts, throughput, waiting } = facts;
   return {
     actor,
     // The supervisor keeps every actor up: a thread that ended is about to be replaced.
@@ -64,6 +71,8 @@ export function actorStatus(
     cores: [...cores],
     heartbeat_age_ms: Math.round(heartbeatAgeMs),
     restarts,
+    throughput,
+    waiting,
     counters: thread?.counters.all() ?? {},
   };
 }

@@ -21,6 +21,7 @@ import type { GatewayControl, IngestControl, Stoppable } from '#src/runtime/cont
 import { allocateDoorbells } from '#src/runtime/group-memory';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, IngestSpec } from '#src/runtime/thread-spec';
+import { ActorReports, waitingForDisk } from '#src/supervision/actor-reports';
 import type { ActorThread } from '#src/supervision/actor-thread';
 import { answered } from '#src/supervision/answered';
 import { Board } from '#src/supervision/board';
@@ -41,13 +42,7 @@ import {
 } from '#src/supervision/processing-group';
 import { addRestart, type RestartIntensity } from '#src/supervision/restart-intensity';
 import { ScheduledMaintenance } from '#src/supervision/scheduled-maintenance';
-import {
-  type ActorStatus,
-  actorStatus,
-  epochStatus,
-  exchangeStatus,
-} from '#src/supervision/status';
-
+import { epochStatus, exchangeStatus } from '#src/supervision/status';
 import type { Workers } from '#src/supervision/workers';
 import { allocateLiveTrades } from '#src/trades/live-trades';
 
@@ -79,6 +74,7 @@ export class SupervisorTree {
   readonly #ingest: readonly Child<IngestControl>[];
   readonly #gateway: Child<GatewayControl>;
   readonly #heartbeats: HeartbeatWatch;
+  readonly #reports: ActorReports;
   readonly #maintenance: ScheduledMaintenance;
 
   readonly #answered = <T>(call: Promise<T> | undefined) => answered(this.#options.timers, call);
@@ -105,6 +101,7 @@ export class SupervisorTree {
     const { restart_intensity, restart_period_ms, hang_limit_ms } = config.supervision;
     this.#intensity = { restartsMax: restart_intensity, periodMs: restart_period_ms };
     this.#heartbeats = new HeartbeatWatch(hang_limit_ms);
+    this.#reports = new ActorReports(options.layout, this.#heartbeats, clock);
     const shape = groupShape(config);
     this.#board = new Board([...options.layout.coresOf.keys()]);
     this.#heads = new Map(
@@ -202,30 +199,25 @@ export class SupervisorTree {
       ),
     );
     const nowUs = clock.nowUs();
+    const reports = this.#reports;
+    const group = this.#group;
+    const status = exchanges.map((exchange, i) => {
+      const judged = progress?.positions.get(exchange);
+      return exchangeStatus(exchange, ingest[i], this.#logEnd(exchange), judged, nowUs);
+    });
     return {
-      exchanges: exchanges.map((exchange, i) => {
-        const judged = progress?.positions.get(exchange);
-        return exchangeStatus(exchange, ingest[i], this.#logEnd(exchange), judged, nowUs);
-      }),
+      exchanges: status,
       actors: [
-        ...this.#ingest.map((child) => this.#actorStatus(child.id, child.thread, child.restarts)),
-        ...(this.#group?.members ?? []).map((member) =>
-          this.#actorStatus(member.id, member, this.#groupRestarts),
+        ...this.#ingest.map(({ id, thread, restarts }) =>
+          reports.of(id, thread, restarts, waitingForDisk(thread)),
         ),
-        this.#actorStatus('gateway', this.#gateway.thread, this.#gateway.restarts),
+        ...(group?.members ?? []).map((member) =>
+          reports.of(member.id, member, this.#groupRestarts, group?.waitingFor(member, status)),
+        ),
+        reports.of('gateway', this.#gateway.thread, this.#gateway.restarts),
       ],
       last_epoch: epochStatus(data.store.epoch(), nowUs),
     };
-  }
-
-  #actorStatus(
-    id: string,
-    thread: ActorThread<Stoppable> | undefined,
-    restarts: number,
-  ): ActorStatus {
-    const { layout, clock } = this.#options;
-    const ageMs = thread === undefined ? 0 : this.#heartbeats.ageMs(thread, clock.monotonicMs());
-    return actorStatus(id, thread, layout.coresOf.get(id) ?? [], ageMs, restarts);
   }
 
   /** Sequence after the newest frame of an exchange's log. */

@@ -53,6 +53,8 @@ const STATUS: SystemStatus = {
       counters: { frames: 1 },
       heartbeat_age_ms: 3,
       restarts: 0,
+      throughput: { per_second: 9, unit: 'trades' },
+      waiting: { count: 2, unit: 'batches' },
     },
   ],
   last_epoch: { number: 7, committed_at: '2025-03-04T00:05:00.000Z', age_ms: 1500 },
@@ -246,7 +248,14 @@ describe('gateway', () => {
   it('answers unknown routes with 404 and the routes there are', async () => {
     const detail =
       'There is no such route; there are GET /v1/ohlcv/:timeframe, GET /v1/symbols, GET /health, GET /health/live.';
-    const paths = ['/', '/v1', '/v1/ohlcv', '/v1/ohlcv/5m/x', '/V1/symbols', '/health/../x'];
+    const paths = [
+      '/index.html',
+      '/v1',
+      '/v1/ohlcv',
+      '/v1/ohlcv/5m/x',
+      '/V1/symbols',
+      '/health/../x',
+    ];
     for (const path of paths) assertProblem(await send(path), 404, detail);
     assertProblem(await send('/v1/symbols', { method: 'DELETE' }), 404, detail);
     assertProblem(await send('/v1/symbols', { method: 'POST', body: '{' }), 404, detail);

@@ -53,7 +53,13 @@ test('the demo runs three exchanges through to candles and says so', {
       });
       void ended.then(() => reject(new Error(`the demo ended early:\n${said}`)));
     });
-    assert.match(said, /All exchanges are connected; candles are live\./);
+    const address = `http://127.0.0.1:${port}/`;
+    assert.ok(
+      said.includes(`All exchanges are connected; candles are live: open ${address}`),
+      said,
+    );
+    const page = await fetch(address);
+    assert.match(await page.text(), /<title>Bullion<\/title>/);
     assert.match(said, new RegExp(`http://127\\.0\\.0\\.1:${port}/v1/ohlcv/1m`));
     for (const [symbol, exchange] of [
       ['BTCUSDT', 'BINANCE'],

@@ -32,6 +32,8 @@ export interface LoggedLine {
 
 export interface RunningTree {
   readonly tree: SupervisorTree;
+  /** Where the gateway listens. */
+  readonly port: number;
   readonly log: readonly LoggedLine[];
   /** What the tree gave up with. */
   readonly gaveUp: readonly { readonly exitCode: number; readonly reason: string }[];
@@ -87,9 +89,11 @@ export async function startTree(
     return stopped;
   };
   t.after(stop);
-  await tree.start();
+  const started = await tree.start();
+  assert.ok(started, 'stopped while starting');
   return {
     tree,
+    port: started.port,
     log,
     gaveUp,
     arm: (fault) => channel.postMessage(fault),

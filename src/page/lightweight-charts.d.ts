@@ -1,0 +1,2 @@
+/** The chart library, which the gateway serves beside these files: its types come from the package. */
+export * from 'lightweight-charts';

@@ -1,0 +1,38 @@
+/**
+ * The server's REST side: fetches with the token where one is needed. Same origin only.
+ */
+
+const TOKEN_KEY = 'bullion.token';
+
+/** The server wants a token, or another one. */
+export class TokenNeeded extends Error {}
+
+/** The server answered, but not what was asked for. */
+export class Refused extends Error {}
+
+/** The token's role may not see this. */
+export class Forbidden extends Refused {}
+
+export function token(): string | undefined {
+  return sessionStorage.getItem(TOKEN_KEY) ?? undefined;
+}
+
+/** Kept for this tab only. */
+export function useToken(text: string): void {
+  sessionStorage.setItem(TOKEN_KEY, text);
+}
+
+/** An answer's JSON; `also` are statuses whose body is an answer, too. */
+export async function getJson<T>(path: string, also: readonly number[] = []): Promise<T> {
+  const mine = token();
+  const response = await fetch(path, {
+    headers: mine === undefined ? {} : { authorization: `Bearer ${mine}` },
+    signal: AbortSignal.timeout(10_000),
+  });
+  if (response.status === 401) throw new TokenNeeded();
+  if (response.status === 403) throw new Forbidden();
+  if (!response.ok && !also.includes(response.status)) {
+    throw new Refused(`${path.split('?', 1)[0]} answered ${response.status}.`);
+  }
+  return (await response.json()) as T;
+}
