@@ -3,7 +3,9 @@
  * truth. Tables are derived: one that is missing, was moved, or shows something else is made anew
  * from the files it should have.
  */
+
 import { EXIT, errorCode, UserError } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { proveEntries } from '#src/iceberg/entry-check';
 import type { TableVersion } from '#src/iceberg/file-catalog';
 import { entryTuple } from '#src/iceberg/manifest-entry';
@@ -203,6 +205,7 @@ async function bringInLine(
       partition: entryTuple(place.definition, entry),
     }));
   if (added.length > 0 || removed.length > 0) {
+    mark('tables: one was brought in line');
     await commitChange(place, { ...stamp, added, removed });
   }
   await tidyMetadata(place, loadOwnTable(place) ?? table);
