@@ -24,6 +24,7 @@ import { ActorCounters } from '#src/runtime/counters';
 import { gatewayDoorbell } from '#src/runtime/group-memory';
 import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
+import { endHungProcess, SupervisorWatch } from '#src/runtime/supervisor-watch';
 import type { GatewaySpec } from '#src/runtime/thread-spec';
 import { instrumentGaps, ledgerStats } from '#src/state/ledger';
 import { StateStore } from '#src/state/store';
@@ -53,6 +54,7 @@ export async function start(
   const counters = new ActorCounters('gateway', spec.board, spec.boardRow);
   let status: SystemStatus = { exchanges: [], actors: [], last_epoch: null };
   let requests = 0;
+  const watch = new SupervisorWatch(config.supervision.hang_limit_ms);
   const candles = mergedCandles(candleReaders(spec, store));
   const onFailure = (error: unknown): void => {
     const stack = error instanceof Error ? error.stack : String(error);
@@ -98,6 +100,7 @@ export async function start(
     counters.beat();
     counters.set('requests', requests);
     counters.set('stream_clients', stream.clients);
+    if (watch.isHung(machine.clock.monotonicMs())) endHungProcess();
   });
   let end: () => void = () => {};
   const run = new Promise<void>((resolve) => {
@@ -107,6 +110,7 @@ export async function start(
     control: {
       status: (update) => {
         status = update;
+        watch.heard();
       },
       port: () => port,
       stop: async () => {

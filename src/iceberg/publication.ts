@@ -3,7 +3,10 @@
  * truth. Tables are derived: one that is missing, was moved, or shows something else is made anew
  * from the files it should have.
  */
+
 import { EXIT, errorCode, UserError } from '#src/base/errors';
+import { mark } from '#src/base/marks';
+import { proveEntries } from '#src/iceberg/entry-check';
 import type { TableVersion } from '#src/iceberg/file-catalog';
 import { entryTuple } from '#src/iceberg/manifest-entry';
 import type { TableChange } from '#src/iceberg/snapshot-writer';
@@ -191,6 +194,7 @@ async function bringInLine(
 ): Promise<void> {
   const snapshot = currentSnapshot(table.metadata);
   const shown = snapshot === undefined ? [] : await liveEntries(place, snapshot);
+  proveEntries(place, shown, files);
   const shownUris = new Set(shown.map(({ data_file }) => data_file.file_path));
   const wanted = new Set(files.map(({ path }) => dataFileUri(place, path)));
   const added = files.filter(({ path }) => !shownUris.has(dataFileUri(place, path)));
@@ -201,6 +205,7 @@ async function bringInLine(
       partition: entryTuple(place.definition, entry),
     }));
   if (added.length > 0 || removed.length > 0) {
+    mark('tables: one was brought in line');
     await commitChange(place, { ...stamp, added, removed });
   }
   await tidyMetadata(place, loadOwnTable(place) ?? table);

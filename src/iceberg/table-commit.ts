@@ -5,7 +5,9 @@
  * number this commit was going to take, it starts over on top of theirs. An error whose outcome is
  * unknown (EIO at the link, a kill) is never retried here: the next start looks what is there.
  */
+
 import { EXIT, errorCode, UserError } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import type { CommitStep } from '#src/iceberg/commit-steps';
 import {
   commitVersion,
@@ -154,7 +156,10 @@ async function commit(
 ): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const table = ownTable(place);
-    if (isDone(table)) return;
+    if (isDone(table)) {
+      mark('tables: an epoch was there already');
+      return;
+    }
     const snapshot = await writeSnapshot(place, table.metadata, change);
     const expiry = expireSnapshots(
       withSnapshot(table.metadata, snapshot),

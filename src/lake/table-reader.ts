@@ -176,40 +176,38 @@ export interface FilePart {
 
 /** All rows of a file as one record batch; refuses one whose bytes are not those committed. */
 export function decodeDataFile(read: ReadFile, file: DataFile): Table {
-  return decodeBytes(file, readDataFile(read, file));
+  return decodeBytes(file, proveDataFile(read, file));
 }
 
-function damaged(path: string, what: string, cause?: unknown): UserError {
+/** The rows of bytes that were proved; `file` names them in an error. */
+export function decodeBytes(file: DataFile, bytes: Uint8Array, part: FilePart = {}): Table {
+  try {
+    return tableFromIPC(readParquet(bytes, { batchSize: BATCH_ROWS, ...part }).intoIPCStream());
+  } catch (error) {
+    throw damaged(file, 'is not a readable Parquet file', error);
+  }
+}
+
+/** The bytes of a file, if they are those committed. */
+export function proveDataFile(read: ReadFile, file: DataFile): Uint8Array {
+  let bytes: Uint8Array;
+  try {
+    bytes = read(file.path);
+  } catch (error) {
+    if (!isDiskError(error)) throw error;
+    throw damaged(file, `cannot be read (${errorCode(error)})`, error);
+  }
+  const { sha256 } = file;
+  if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256) {
+    throw damaged(file, 'is damaged (its SHA-256 is not the one committed)');
+  }
+  return bytes;
+}
+
+function damaged({ path }: DataFile, what: string, cause?: unknown): UserError {
   return new UserError(
     EXIT.io,
     `Data file ${path} ${what}: run \`bullion rebuild\` to make it again from the bronze log.`,
     { cause },
   );
-}
-
-/** The bytes of a file, if they are those committed. */
-export function readDataFile(read: ReadFile, { path, sha256 }: DataFile): Uint8Array {
-  let bytes: Uint8Array;
-  try {
-    bytes = read(path);
-  } catch (error) {
-    if (!isDiskError(error)) throw error;
-    throw damaged(path, `cannot be read (${errorCode(error)})`, error);
-  }
-  if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256) {
-    throw damaged(path, 'is damaged (its SHA-256 is not the one committed)');
-  }
-  return bytes;
-}
-
-export function decodeBytes(
-  { path }: Pick<DataFile, 'path'>,
-  bytes: Uint8Array,
-  part: FilePart = {},
-): Table {
-  try {
-    return tableFromIPC(readParquet(bytes, { batchSize: BATCH_ROWS, ...part }).intoIPCStream());
-  } catch (error) {
-    throw damaged(path, 'is not a readable Parquet file', error);
-  }
 }

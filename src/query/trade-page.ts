@@ -7,8 +7,8 @@ import type { Vector } from 'apache-arrow';
 import type { Column } from '#schemas/schema';
 import { TRADE } from '#schemas/trade';
 import { columnReader } from '#src/lake/column-reader';
-import { ROWS_PER_FILE_MAX } from '#src/lake/parquet-writer';
 import { partitionSpan } from '#src/lake/partition';
+import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
 import { type DataFile, decodeBytes, type ReadFile } from '#src/lake/table-reader';
 import type { PlainRow } from '#src/query/answer-table';
 import {

@@ -4,9 +4,11 @@
  * the table shows it, so that the past can be read. The decision is a pure function of facts; files are deleted
  * only below the lake directory, never through a symbolic link, and only data files and leftovers.
  */
+
 import type { Exchange } from '#schemas/exchange';
 import type { Disk } from '#src/base/disk';
 import { assert, EXIT, UserError } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { type EpochRecord, isPublished } from '#src/state/epoch-record';
 import type { RemovedFile } from '#src/state/file-catalog';
 import { StateCorruptError } from '#src/state/state-errors';
@@ -99,12 +101,16 @@ export async function recoverLake(options: RecoverOptions): Promise<void> {
   refuse(before, store.directory, lakeDir);
   if (!facts.adopted) await store.mark(...ADOPTED);
   await tables.reconcile(facts.record);
-  if (before.finishPublish) await store.markPublished(facts.record.epoch);
+  if (before.finishPublish) {
+    mark('recovery: an epoch was published that was committed');
+    await store.markPublished(facts.record.epoch);
+  }
   const { deleteFiles, forget } = decideRecovery({
     ...facts,
     record: store.epoch(),
     shownEpochs: tables.shownEpochs(),
   });
+  if (deleteFiles.length > 0) mark('recovery: files no epoch names were deleted');
   deleteLakeFiles(disk, lakeDir, deleteFiles);
   if (forget.length > 0) await store.forgetRemoved(forget);
 }
