@@ -56,6 +56,7 @@ async function run(args: Arguments): Promise<void> {
       yield candleRow(record, instrument!);
     }
   }
+  store.verifyCandles();
   const past = args.values.at === undefined ? undefined : await pastCandles();
   await printRows(format, CANDLE_COLUMNS, past ?? rows());
   await close();

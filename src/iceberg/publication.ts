@@ -6,6 +6,7 @@
 
 import { EXIT, errorCode, UserError } from '#src/base/errors';
 import { mark } from '#src/base/marks';
+import { proveEntries } from '#src/iceberg/entry-check';
 import type { TableVersion } from '#src/iceberg/file-catalog';
 import { entryTuple } from '#src/iceberg/manifest-entry';
 import type { TableChange } from '#src/iceberg/snapshot-writer';
@@ -193,6 +194,7 @@ async function bringInLine(
 ): Promise<void> {
   const snapshot = currentSnapshot(table.metadata);
   const shown = snapshot === undefined ? [] : await liveEntries(place, snapshot);
+  proveEntries(place, shown, files);
   const shownUris = new Set(shown.map(({ data_file }) => data_file.file_path));
   const wanted = new Set(files.map(({ path }) => dataFileUri(place, path)));
   const added = files.filter(({ path }) => !shownUris.has(dataFileUri(place, path)));

@@ -167,27 +167,47 @@ function findRows<T extends TableSchema>(
 /** More rows than any file has: the whole file comes as one record batch. */
 const BATCH_ROWS = 2 ** 30;
 
+/** What to decode of a file; everything unless given. */
+export interface FilePart {
+  readonly columns?: string[];
+  /** By index; each has ROWS_PER_FILE_MAX rows but for a file's last. */
+  readonly rowGroups?: number[];
+}
+
 /** All rows of a file as one record batch; refuses one whose bytes are not those committed. */
-export function decodeDataFile(read: ReadFile, { path, sha256 }: DataFile): Table {
-  const damaged = (what: string, cause?: unknown): UserError =>
-    new UserError(
-      EXIT.io,
-      `Data file ${path} ${what}: run \`bullion rebuild\` to make it again from the bronze log.`,
-      { cause },
-    );
+export function decodeDataFile(read: ReadFile, file: DataFile): Table {
+  return decodeBytes(file, proveDataFile(read, file));
+}
+
+/** The rows of bytes that were proved; `file` names them in an error. */
+export function decodeBytes(file: DataFile, bytes: Uint8Array, part: FilePart = {}): Table {
+  try {
+    return tableFromIPC(readParquet(bytes, { batchSize: BATCH_ROWS, ...part }).intoIPCStream());
+  } catch (error) {
+    throw damaged(file, 'is not a readable Parquet file', error);
+  }
+}
+
+/** The bytes of a file, if they are those committed. */
+export function proveDataFile(read: ReadFile, file: DataFile): Uint8Array {
   let bytes: Uint8Array;
   try {
-    bytes = read(path);
+    bytes = read(file.path);
   } catch (error) {
     if (!isDiskError(error)) throw error;
-    throw damaged(`cannot be read (${errorCode(error)})`, error);
+    throw damaged(file, `cannot be read (${errorCode(error)})`, error);
   }
+  const { sha256 } = file;
   if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256) {
-    throw damaged('is damaged (its SHA-256 is not the one committed)');
+    throw damaged(file, 'is damaged (its SHA-256 is not the one committed)');
   }
-  try {
-    return tableFromIPC(readParquet(bytes, { batchSize: BATCH_ROWS }).intoIPCStream());
-  } catch (error) {
-    throw damaged('is not a readable Parquet file', error);
-  }
+  return bytes;
+}
+
+function damaged({ path }: DataFile, what: string, cause?: unknown): UserError {
+  return new UserError(
+    EXIT.io,
+    `Data file ${path} ${what}: run \`bullion rebuild\` to make it again from the bronze log.`,
+    { cause },
+  );
 }

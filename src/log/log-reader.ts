@@ -20,6 +20,8 @@ import { listSegments } from '#src/log/segment-files';
 export interface LogReaderOptions {
   readonly disk: Disk;
   readonly dir: string;
+  /** The name in the segments' headers; one with another name was put there by mistake. */
+  readonly exchange?: string;
   /** The first frame wanted. */
   readonly fromSequence: number;
   readonly head?: LogHead;
@@ -71,7 +73,12 @@ export class LogReader {
     this.#head = options.head;
     this.#onGap = options.onGap;
     this.#wanted = options.fromSequence;
-    this.#cursor = new SegmentCursor(options.disk, options.dir, (damage) => this.#report(damage));
+    this.#cursor = new SegmentCursor(
+      options.disk,
+      options.dir,
+      (damage) => this.#report(damage),
+      options.exchange,
+    );
     this.bytes = this.#cursor.bytes;
     this.#view = this.#cursor.view;
   }

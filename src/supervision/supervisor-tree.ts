@@ -10,7 +10,6 @@
  */
 
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
-import type { AccessRules } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
 import { EXIT, type ExitCode } from '#src/base/errors';
@@ -49,6 +48,8 @@ import type { Workers } from '#src/supervision/workers';
 import { allocateLiveTrades } from '#src/trades/live-trades';
 
 const TICK_MS = 250;
+/** Frames that may wait to be judged before bronze tables have to wait: a tenth of a second's work. */
+const FRAMES_BEHIND_MAX = 100_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -60,7 +61,7 @@ export interface SupervisorOptions {
   readonly timers: Timers;
   readonly workers: Workers;
   readonly log: Log;
-  readonly access: AccessRules;
+  readonly gateway: Pick<GatewaySpec, 'access' | 'cursorSecret'>;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
 }
@@ -229,6 +230,14 @@ export class SupervisorTree {
     return head.nextSequence;
   }
 
+  /** Frames received and not yet judged. */
+  async #framesBehind(): Promise<number> {
+    const positions = (await this.#group?.progress())?.positions;
+    const behind = (exchange: Exchange): number =>
+      this.#logEnd(exchange) - (positions?.get(exchange)?.nextSequence ?? 0);
+    return this.#options.exchanges.reduce((sum, exchange) => sum + behind(exchange), 0);
+  }
+
   #startGroup(): ProcessingGroup {
     const { config, data, layout, clock, runName, workers, log } = this.#options;
     const group = new ProcessingGroup({
@@ -248,6 +257,7 @@ export class SupervisorTree {
       layout,
       workers,
       log,
+      isBehind: async () => (await this.#framesBehind()) > FRAMES_BEHIND_MAX,
       epochSteps: {
         syncBronze: (progress) => syncBronze(data, this.#heads, progress),
         ...commitSteps(data, clock, this.#maintenance.queue),
@@ -409,7 +419,7 @@ export class SupervisorTree {
       live: this.#live,
       liveTrades: this.#liveTrades,
       doorbells: this.#doorbells,
-      access: this.#options.access,
+      ...this.#options.gateway,
     };
   }
 

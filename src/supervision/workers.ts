@@ -25,6 +25,8 @@ export interface LakePlace {
   readonly lakeDir: string;
   readonly instruments: readonly Instrument[];
   readonly threads: number;
+  /** A job that takes longer hangs. */
+  readonly jobMsMax: number;
 }
 
 export interface Workers {

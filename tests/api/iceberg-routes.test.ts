@@ -33,6 +33,8 @@ describe('iceberg catalog', () => {
     const reader = catalogReader(model.disk, LAKE);
     app = await createGateway({
       instruments: INSTRUMENTS,
+      nowUs: () => 0,
+      cursorSecret: new Uint8Array(32),
       candles: { candles: () => [] },
       status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
       iceberg: {

@@ -192,7 +192,7 @@ export class SimProcess implements Owner {
       log: (level, message, fields = {}) => {
         if (!this.gone) log(this, level, message, fields);
       },
-      access: THIS_MACHINE_ONLY,
+      gateway: { access: THIS_MACHINE_ONLY, cursorSecret: new Uint8Array(32) },
       giveUp: (code, reason) => this.end({ code, reason }),
     });
     if ((await this.tree.start()) === undefined) return;

@@ -1,0 +1,149 @@
+/** Runs one query; what a client or the disk can cause is an answer, everything else throws. */
+import { CANDLE } from '#schemas/candle';
+import type { Column } from '#schemas/schema';
+import { TRADE } from '#schemas/trade';
+import type { Disk } from '#src/base/disk';
+import { errorCode, UserError } from '#src/base/errors';
+import { EPOCH_KEY } from '#src/iceberg/table-metadata';
+import { snapshotById, snapshotFiles, tableMetadata } from '#src/iceberg/time-travel';
+import { type ReadFile, readCandles } from '#src/lake/table-reader';
+import { aggregation, TooManyRows } from '#src/query/aggregation';
+import type { AnswerFormat } from '#src/query/answer-format';
+import { type AnswerTable, encodeAnswer } from '#src/query/answer-table';
+import { Comparison } from '#src/query/comparison';
+import { deadLetterPage, rawRecord } from '#src/query/dead-letter-page';
+import type {
+  AggregationQuery,
+  CandlesQuery,
+  ComparisonQuery,
+  Query,
+  QueryAnswer,
+  RowsAnswer,
+  SnapshotFilesQuery,
+  SnapshotsQuery,
+  TradesQuery,
+} from '#src/query/job';
+import { SNAPSHOT_COLUMNS } from '#src/query/snapshot-columns';
+import { forEachTrade } from '#src/query/sorted-trades';
+import { tradePage } from '#src/query/trade-page';
+
+/** Bytes of an answer: what a client is sent of one question. */
+export const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+
+export interface QueryPlace {
+  /** Absolute. */
+  readonly lakeDir: string;
+  readonly disk: Disk;
+  readonly read: ReadFile;
+}
+
+export async function runQuery(place: QueryPlace, query: Query): Promise<QueryAnswer> {
+  try {
+    return await answer(place, query);
+  } catch (error) {
+    if (error instanceof TooManyRows) return { kind: 'refused', sentence: error.message };
+    if (errorCode(error) === 'ENOENT') return { kind: 'gone' };
+    if (error instanceof UserError) return { kind: 'damaged', sentence: error.message };
+    throw error;
+  }
+}
+
+async function answer(place: QueryPlace, query: Query): Promise<QueryAnswer> {
+  switch (query.kind) {
+    case 'trades':
+      return trades(place, query);
+    case 'aggregation':
+      return encoded(aggregated(place, query), query.format);
+    case 'comparison':
+      return encoded(compared(place, query), query.format);
+    case 'candles':
+      return encoded(candles(place, query), query.format);
+    case 'dead-letters': {
+      const { table, last } = deadLetterPage(place.read, query);
+      const rows = encoded(table, query.format);
+      return rows.kind === 'rows' && last !== undefined ? { ...rows, last } : rows;
+    }
+    case 'raw-record': {
+      const body = rawRecord(place.read, query);
+      if (body !== undefined) return { kind: 'rows', body: Uint8Array.from(body), rows: 1 };
+      return { kind: 'missing', sentence: 'There is no such dead letter.' };
+    }
+    case 'snapshot-files':
+      return filesOf(place, query);
+    case 'snapshots':
+      return encoded(snapshots(place, query), query.format);
+    case 'encode':
+      return encoded(query, query.format);
+  }
+}
+
+function encoded(table: AnswerTable, format: AnswerFormat): RowsAnswer | QueryAnswer {
+  const body = encodeAnswer(table, format);
+  if (body.byteLength > ANSWER_BYTES_MAX) {
+    const sentence = `The answer would be larger than ${ANSWER_BYTES_MAX / 2 ** 20} MiB: ask for fewer rows or fields.`;
+    return { kind: 'refused', sentence };
+  }
+  return { kind: 'rows', body, rows: table.rows.length };
+}
+
+function trades({ read }: QueryPlace, query: TradesQuery): QueryAnswer {
+  const { rows, last } = tradePage(read, query);
+  const columns = query.fields.map(
+    (name) => TRADE.columns.find((column) => column.name === name) as Column,
+  );
+  const answer = encoded({ columns, rows }, query.format);
+  return answer.kind === 'rows' && last !== undefined ? { ...answer, last } : answer;
+}
+
+function aggregated({ read }: QueryPlace, query: AggregationQuery): AnswerTable {
+  const fold = aggregation(query.aggregation);
+  forEachTrade(read, query.files, query.filter, (trade) => fold.add(trade));
+  return fold.table();
+}
+
+function compared({ read }: QueryPlace, query: ComparisonQuery): AnswerTable {
+  const join = new Comparison(query.comparison);
+  forEachTrade(read, query.files, query.filter, (trade) => join.add(trade));
+  return join.table();
+}
+
+function candles({ read }: QueryPlace, { files, filter }: CandlesQuery): AnswerTable {
+  return { columns: CANDLE.columns, rows: [...readCandles(read, files, filter)] };
+}
+
+async function filesOf(
+  { disk, lakeDir }: QueryPlace,
+  { table, snapshotId }: SnapshotFilesQuery,
+): Promise<QueryAnswer> {
+  const metadata = tableMetadata(disk, lakeDir, table);
+  const snapshot = metadata && snapshotById(metadata, snapshotId);
+  if (snapshot !== undefined) {
+    return { kind: 'files', files: await snapshotFiles(disk, lakeDir, snapshot) };
+  }
+  const sentence = `${table} has no snapshot ${snapshotId} (any more): GET /v1/snapshots lists them.`;
+  return { kind: 'missing', sentence };
+}
+
+function snapshots({ disk, lakeDir }: QueryPlace, { tables }: SnapshotsQuery): AnswerTable {
+  const rows = tables.flatMap((table) => {
+    const metadata = tableMetadata(disk, lakeDir, table);
+    return (metadata?.snapshots ?? []).map((snapshot) => {
+      const { summary } = snapshot;
+      const count = (key: string): number => Number(summary[key] ?? 0);
+      return {
+        table,
+        snapshot_id: snapshot['snapshot-id'],
+        committed_at: snapshot['timestamp-ms'] * 1000,
+        operation: String(summary.operation),
+        epoch: count(EPOCH_KEY),
+        added_files: count('added-data-files'),
+        deleted_files: count('deleted-data-files'),
+        added_rows: count('added-records'),
+        total_files: count('total-data-files'),
+        total_rows: count('total-records'),
+        is_current: snapshot['snapshot-id'] === metadata?.['current-snapshot-id'],
+      };
+    });
+  });
+  return { columns: SNAPSHOT_COLUMNS, rows };
+}
