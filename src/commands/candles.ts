@@ -56,6 +56,7 @@ async function run(args: Arguments): Promise<void> {
       yield candleRow(record, instrument!);
     }
   }
+  store.verifyCandles();
   await printRows(format, CANDLE_COLUMNS, args.values.at === undefined ? rows() : pastCandles());
   await close();
 }

@@ -23,10 +23,17 @@ import { type OfflineRequest, withOfflineRun } from '#src/commands/offline';
 import { requireData } from '#src/commands/open-state';
 import { type Progress, progressBar } from '#src/commands/progress-bar';
 import type { Config } from '#src/config/schema';
-import { type ReadFile, readDeadLetters, readFrames, readTrades } from '#src/lake/table-reader';
+import {
+  proveDataFile,
+  type ReadFile,
+  readDeadLetters,
+  readFrames,
+  readTrades,
+} from '#src/lake/table-reader';
 import { listSegments } from '#src/log/segment-files';
 import type { OutputColumn } from '#src/output/rows';
 import { printRows } from '#src/output/standard-output';
+import { checkStateApart } from '#src/state/check-apart';
 import { rulesOf, withRules } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
 import { type DataDirectory, dataPaths } from '#src/supervision/data-directory';
@@ -64,6 +71,7 @@ async function run(args: Arguments): Promise<void> {
     appendTo: undefined,
     binanceStream: undefined,
     keepRules: true,
+    distrustState: true,
   };
   const progress = progressBar();
   let rows: Compared[];
@@ -86,6 +94,11 @@ async function run(args: Arguments): Promise<void> {
       };
       return rebuild(rebuilt, progress, async (copy) => {
         progress.phase('comparing', PARTS.length);
+        try {
+          await proveFiles(data);
+        } catch (error) {
+          damage = damageOf(error);
+        }
         const parts: Compared[] = [];
         for (const [what, digest] of PARTS) {
           const theirs = await digest(copy, data);
@@ -203,8 +216,15 @@ async function rebuildDamaged(config: Config, to: string, progress: Progress): P
 async function survivors(config: Config) {
   const configured = { rules: rulesOf(config), binanceStream: 'as stored', instruments: undefined };
   let store: StateStore | undefined;
+  const { state } = dataPaths(config.data_dir);
   try {
-    store = await StateStore.open(dataPaths(config.data_dir).state, { readOnly: true });
+    // What is damaged may end the process that reads it: another one reads it first.
+    if (existsSync(state)) {
+      const check = checkStateApart(state);
+      await check.core;
+      check.stop();
+    }
+    store = await StateStore.open(state, { readOnly: true });
     const { rules = configured.rules, binanceStream = 'as stored' as const } = store.identity;
     return { rules, binanceStream, instruments: store.instruments() };
   } catch (error) {
@@ -231,6 +251,12 @@ function compared(what: string, mine: Digest | undefined, theirs: Digest): Compa
     rebuilt_rows: theirs.rows,
     equal: mine?.rows === theirs.rows && mine.sha256 === theirs.sha256,
   };
+}
+
+/** Refuses a data file that is not the one committed, of whatever table. */
+async function proveFiles({ store, tables }: DataDirectory): Promise<void> {
+  const read = readerOf(tables);
+  for (const file of store.allFiles()) await proveDataFile(read, file);
 }
 
 /** Of one of two directories that are compared; `other` says how far the other one has come. */

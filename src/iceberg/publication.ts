@@ -3,8 +3,11 @@
  * truth. Tables are derived: one that is missing, damaged or ahead of the state is made anew from the
  * files it should have; one that was moved keeps its history.
  */
+
 import { EXIT, errorCode, UserError } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import type { TableVersion } from '#src/iceberg/catalog';
+import { proveEntries } from '#src/iceberg/entry-check';
 import { entryTuple } from '#src/iceberg/manifest-entry';
 import type { TableChange } from '#src/iceberg/snapshot-writer';
 import {
@@ -183,6 +186,7 @@ async function bringInLine(
 ): Promise<void> {
   const snapshot = currentSnapshot(table.metadata);
   const shown = snapshot === undefined ? [] : await liveEntries(place, snapshot);
+  proveEntries(place, shown, files);
   const shownUris = new Set(shown.map(({ data_file }) => data_file.file_path));
   const wanted = new Set(files.map(({ path }) => dataFileUri(place, path)));
   const added = files.filter(({ path }) => !shownUris.has(dataFileUri(place, path)));
@@ -193,6 +197,7 @@ async function bringInLine(
       partition: entryTuple(place.definition, entry),
     }));
   if (added.length > 0 || removed.length > 0) {
+    mark('tables: one was brought in line');
     await commitChange(place, { ...stamp, added, removed });
   }
   await tidyMetadata(place, (await loadOwnTable(place)) ?? table);

@@ -5,7 +5,9 @@
  * number this commit was going to take, it starts over on top of theirs. An error whose outcome is
  * unknown (EIO at the link, a kill) is never retried here: the next start looks what is there.
  */
+
 import { EXIT, UserError } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { type CatalogTable, loadTable, type TableVersion } from '#src/iceberg/catalog';
 import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import { metadataFolder, nameOf, snapshotOf } from '#src/iceberg/metadata-files';
@@ -150,7 +152,10 @@ async function commit(
 ): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const table = await ownTable(place);
-    if (isDone(table)) return;
+    if (isDone(table)) {
+      mark('tables: an epoch was there already');
+      return;
+    }
     const snapshot = await writeSnapshot(place, table.metadata, change);
     const expiry = expireSnapshots(
       withSnapshot(table.metadata, snapshot),

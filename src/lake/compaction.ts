@@ -21,7 +21,7 @@ import { RowDigest } from '#src/lake/row-digest';
 import { gatherColumn } from '#src/lake/row-gather';
 import { orderRows } from '#src/lake/row-order';
 import type { StagedFile } from '#src/lake/staged-file';
-import { readDataFile } from '#src/lake/table-reader';
+import { decodeDataFile } from '#src/lake/table-reader';
 
 export interface CompactionInput {
   readonly path: string;
@@ -70,7 +70,7 @@ export async function compact(
   const file = stageFile(sink, { table: table.name, partition, name, rows, bytes });
   await files.deliver(file.path);
   const written = new RowDigest();
-  written.add(columnsOf(table, await readDataFile(files.read, file)));
+  written.add(columnsOf(table, await decodeDataFile(files.read, file)));
   assert(
     written.text === digest.text,
     `${file.path} holds other rows (${written.text}) than the files it is made of (${digest.text})`,
@@ -96,7 +96,7 @@ async function merge(
   let decodedBytes = 0;
   for (const input of inputs) {
     assert(input.partition === partition, `${input.path} is not of partition ${partition}`);
-    const columns = columnsOf(table, await readDataFile(read, input));
+    const columns = columnsOf(table, await decodeDataFile(read, input));
     const bytes = columns.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (decodedBytes + bytes > DECODED_BYTES_MAX) continue;
     const rows = columns[0]?.length ?? 0;

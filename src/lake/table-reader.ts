@@ -138,7 +138,7 @@ async function* readRows<T extends TableSchema>(
     if (span.endUs <= startUs || span.startUs >= endUs) continue;
     const found: Found<T>[] = [];
     for (const file of files.filter((one) => one.partition === partition)) {
-      for (const row of findRows(await readDataFile(read, file), scan, startUs, endUs)) {
+      for (const row of findRows(await decodeDataFile(read, file), scan, startUs, endUs)) {
         found.push(row);
       }
     }
@@ -182,28 +182,48 @@ function findRows<T extends TableSchema>(
 /** More rows than any file has: the whole file comes as one record batch. */
 const BATCH_ROWS = 2 ** 30;
 
+/** What to decode of a file; everything unless given. */
+export interface FilePart {
+  readonly columns?: string[];
+  /** By index; each has ROWS_PER_FILE_MAX rows but for a file's last. */
+  readonly rowGroups?: number[];
+}
+
 /** All rows of a file as one record batch; refuses one whose bytes are not those committed. */
-export async function readDataFile(read: ReadFile, { path, sha256 }: DataFile): Promise<Table> {
-  const damaged = (what: string, cause?: unknown): UserError =>
-    new UserError(
-      EXIT.io,
-      `Data file ${path} ${what}: run \`bullion rebuild\` to make it again from the bronze log.`,
-      { cause },
-    );
+export async function decodeDataFile(read: ReadFile, file: DataFile): Promise<Table> {
+  return decodeBytes(file, await proveDataFile(read, file));
+}
+
+/** The rows of bytes that were proved; `file` names them in an error. */
+export function decodeBytes(file: DataFile, bytes: Uint8Array, part: FilePart = {}): Table {
+  try {
+    return tableFromIPC(readParquet(bytes, { batchSize: BATCH_ROWS, ...part }).intoIPCStream());
+  } catch (error) {
+    throw damaged(file, 'is not a readable Parquet file', error);
+  }
+}
+
+/** The bytes of a file, if they are those committed. */
+export async function proveDataFile(read: ReadFile, file: DataFile): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
-    bytes = await read(path);
+    bytes = await read(file.path);
   } catch (error) {
     const isOurs = !(error instanceof UserError) || errorCode(error) === 'ENOENT';
     if (!isDiskError(error) || !isOurs) throw error; // a store out of reach is not damage
-    throw damaged(`cannot be read (${errorCode(error)})`, error);
+    throw damaged(file, `cannot be read (${errorCode(error)})`, error);
   }
+  const { sha256 } = file;
   if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256) {
-    throw damaged('is damaged (its SHA-256 is not the one committed)');
+    throw damaged(file, 'is damaged (its SHA-256 is not the one committed)');
   }
-  try {
-    return tableFromIPC(readParquet(bytes, { batchSize: BATCH_ROWS }).intoIPCStream());
-  } catch (error) {
-    throw damaged('is not a readable Parquet file', error);
-  }
+  return bytes;
+}
+
+function damaged({ path }: DataFile, what: string, cause?: unknown): UserError {
+  return new UserError(
+    EXIT.io,
+    `Data file ${path} ${what}: run \`bullion rebuild\` to make it again from the bronze log.`,
+    { cause },
+  );
 }

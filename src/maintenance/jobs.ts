@@ -12,7 +12,7 @@ import {
   tidyTables,
 } from '#src/iceberg/publication';
 import type { Lake } from '#src/iceberg/table-place';
-import { COMPACTED_TABLES } from '#src/lake/compaction-tables';
+import { COMPACTED_NAMES } from '#src/lake/compacted-names';
 import { DAY_US } from '#src/lake/partition';
 import type { StagedFile } from '#src/lake/staged-file';
 import { dropSegmentsBelow } from '#src/log/retention';
@@ -97,9 +97,7 @@ async function compaction(place: JobPlace): Promise<JobReport> {
   const { store, clock, config, work, commit, nextName, isAlone, step } = place;
   const nowUs = clock.nowUs();
   const rules = compactionRules(config, isAlone);
-  const due = [...COMPACTED_TABLES.keys()].flatMap((table) =>
-    planCompaction(store.files(table), nowUs, rules),
-  );
+  const due = COMPACTED_NAMES.flatMap((table) => planCompaction(store.files(table), nowUs, rules));
   const most = (a: CompactionTask, b: CompactionTask): number => b.inputs.length - a.inputs.length;
   const tasks = due.sort(most).slice(0, TASKS_PER_RUN_MAX);
   const inputs: PlannedInput[] = [];

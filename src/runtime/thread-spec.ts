@@ -71,6 +71,8 @@ export interface IngestSpec extends Common {
 export interface GatewaySpec extends Common {
   readonly role: 'gateway';
   readonly access: AccessRules;
+  /** Signs cursors: the same for every start of the gateway within a process. */
+  readonly cursorSecret: Uint8Array;
   readonly live: SharedArrayBuffer;
   readonly liveTrades: SharedArrayBuffer;
   /** The doorbells of all actors: its own is rung when live trades or candles have changed. */

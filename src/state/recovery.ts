@@ -4,8 +4,10 @@
  * the table shows it, so that the past can be read. The decision is a pure function of facts; only
  * data files and leftovers are ever deleted.
  */
+
 import type { Exchange } from '#schemas/exchange';
 import { EXIT, UserError } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { type EpochRecord, isPublished } from '#src/state/epoch-record';
 import type { RemovedFile } from '#src/state/file-catalog';
 import { StateCorruptError } from '#src/state/state-errors';
@@ -98,12 +100,16 @@ export async function recoverLake(options: RecoverOptions): Promise<void> {
   refuse(before, store.directory, warehouse);
   if (!facts.adopted) await store.mark(...ADOPTED);
   await tables.reconcile(facts.record);
-  if (before.finishPublish) await store.markPublished(facts.record.epoch);
+  if (before.finishPublish) {
+    mark('recovery: an epoch was published that was committed');
+    await store.markPublished(facts.record.epoch);
+  }
   const { deleteFiles, forget } = decideRecovery({
     ...facts,
     record: store.epoch(),
     shownEpochs: await tables.shownEpochs(facts.removed.map(({ table }) => table)),
   });
+  if (deleteFiles.length > 0) mark('recovery: files no epoch names were deleted');
   await warehouse.delete(deleteFiles);
   if (forget.length > 0) await store.forgetRemoved(forget);
 }

@@ -7,15 +7,17 @@
  *   <dir>/lake/<table>/metadata/  the Iceberg table over them
  *   <dir>/staging/             files on their way, where the warehouse is an object store and not lake/
  *   <dir>/lock                 who owns it
+ *   <dir>/closed               there when the last owner closed it in order
  *
- * Opening it takes the lock, opens the state, adds configured instruments to the registry, finishes
- * what the last process left undone and deletes files no epoch names; only then may actors start.
+ * Opening it takes the lock, opens the state (after an unclean end a process of its own has read it
+ * before), adds configured instruments to the registry, finishes what the last process left undone
+ * and deletes files no epoch names; only then may actors start.
  */
 import { join } from 'node:path';
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import type { Clock } from '#src/base/clock';
-import { type Disk, makeDirectoryDurably } from '#src/base/disk';
+import { type Disk, makeDirectoryDurably, writeFileDurably } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
 import type { Databases } from '#src/base/key-value';
 import { nodeDisk } from '#src/base/node-disk';
@@ -33,6 +35,7 @@ import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
 import type { Steps } from '#src/maintenance/upkeep-steps';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
+import { checkStateApart } from '#src/state/check-apart';
 import type { BinanceStream } from '#src/state/identity';
 import type { RegisteredInstrument } from '#src/state/instrument-registry';
 import { lmdbDatabases } from '#src/state/open-environment';
@@ -46,6 +49,9 @@ import {
   type WarehouseSpec,
   warehouseSpec,
 } from '#src/warehouse/open-warehouse';
+
+/** The file that says a directory was closed in order. */
+const CLOSED = 'closed';
 
 export interface DataDirectory {
   readonly dir: string;
@@ -68,6 +74,8 @@ export interface DataDirectory {
   readonly rules: DerivationRules;
   /** Brings the tables in line with the last epoch and deletes files no epoch names. */
   recover(): Promise<void>;
+  /** The whole state is being read by a process of its own; rejects when it is damaged. */
+  readonly stateChecked: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -89,6 +97,8 @@ export interface OpenOptions {
   readonly keepRules?: boolean;
   /** The bronze of another directory, to derive this one from it (`bullion rebuild`). */
   readonly bronze?: string;
+  /** The state may be damaged: nothing is opened here before all of it has been read elsewhere. */
+  readonly distrustState?: boolean;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
   readonly purpose: string;
   /** The machine's, unless said otherwise. */
@@ -106,6 +116,8 @@ export interface Ground {
     owner: { readonly clock: Clock; readonly purpose: string },
   ) => Promise<{ release(): Promise<void> }>;
   readonly publication: (tables: Lake) => Tables;
+  /** Reads a state elsewhere, where reading it could end the process. */
+  readonly checkState?: typeof checkStateApart;
 }
 
 const machineGround = (): Ground => ({
@@ -113,12 +125,14 @@ const machineGround = (): Ground => ({
   databases: lmdbDatabases,
   acquire: acquireDataDirectory,
   publication: icebergTables,
+  checkState: checkStateApart,
 });
 
 export async function openDataDirectory(options: OpenOptions): Promise<DataDirectory> {
   const { config, clock, purpose } = options;
   const dir = config.data_dir;
-  const { disk, databases, acquire, publication: tablesOver } = options.ground ?? machineGround();
+  const ground = options.ground ?? machineGround();
+  const { disk, databases, acquire, checkState, publication: tablesOver } = ground;
   const lock = await acquire(dir, { clock, purpose });
   try {
     const paths = { ...dataPaths(dir), ...(options.bronze && { bronze: options.bronze }) };
@@ -129,6 +143,12 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
     for (const exchange of EXCHANGES) {
       makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
     }
+    const wasClosed = takeClosedMark(disk, dir);
+    const isThere = disk.stat(paths.state) !== undefined;
+    const isAwaited = !wasClosed || options.distrustState === true;
+    const check = isThere ? checkState?.(paths.state, isAwaited) : undefined;
+    if (isAwaited) await check?.core;
+    if (options.distrustState) await check?.whole;
     const store = await StateStore.open(paths.state, { createdUs: clock.nowUs(), databases });
     try {
       const stored = store.identity.binanceStream ?? config.exchanges.binance.channel;
@@ -173,14 +193,18 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
               },
             }),
           ),
+        stateChecked: check?.whole ?? Promise.resolve(),
         close: async () => {
+          check?.stop();
           await store.close();
+          writeFileDurably(disk, join(dir, CLOSED), new Uint8Array(0));
           await lock.release();
         },
       };
       await data.recover();
       return data;
     } catch (error) {
+      check?.stop();
       await store.close();
       throw error;
     }
@@ -188,6 +212,15 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
     await lock.release();
     throw error;
   }
+}
+
+/** Whether the last owner closed the directory in order; from now on it counts as not closed. */
+function takeClosedMark(disk: Disk, dir: string): boolean {
+  const path = join(dir, CLOSED);
+  if (disk.stat(path) === undefined) return false;
+  disk.unlink(path);
+  disk.syncDirectory(dir);
+  return true;
 }
 
 /**

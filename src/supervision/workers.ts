@@ -26,6 +26,8 @@ export interface LakePlace {
   readonly warehouse: WarehouseSpec;
   readonly instruments: readonly Instrument[];
   readonly threads: number;
+  /** A job that takes longer hangs. */
+  readonly jobMsMax: number;
 }
 
 export interface Workers {

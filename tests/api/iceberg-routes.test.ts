@@ -35,6 +35,8 @@ describe('iceberg catalog', () => {
     const reader = catalogReader(FILE_CATALOG, new DiskWarehouse(model.disk, LAKE));
     app = await createGateway({
       instruments: INSTRUMENTS,
+      nowUs: () => 0,
+      cursorSecret: new Uint8Array(32),
       candles: { candles: () => [] },
       status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
       iceberg: {

@@ -100,6 +100,11 @@ describe('a wrong file', () => {
       'my.yaml:1: __proto__ is not a known key; allowed: data_dir, warehouse, s3, catalog, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
     ],
     [
+      'a key that would break the sentence apart',
+      'candles: { ? "01\\n\\n02" : 1 }\n',
+      'my.yaml:1: candles."01\\n\\n02" is not a known key; allowed: allowed_lateness_ms, live_depth',
+    ],
+    [
       'wrong type',
       'http:\n  port: abc\n',
       'my.yaml:2: http.port must be an integer from 0 to 65535, got "abc"',

@@ -11,6 +11,8 @@ export interface SeenFile {
   readonly rows: number;
   readonly bytes: number;
   readonly partition: Readonly<Record<string, unknown>>;
+  /** Everything else that is said of it: counts, sizes, bounds. */
+  readonly metrics: string;
 }
 
 export interface SeenTable {
@@ -84,6 +86,7 @@ export async function seeTableIn(
           rows: Number(data_file.record_count),
           bytes: Number(data_file.file_size_in_bytes),
           partition: data_file.partition as unknown as Record<string, unknown>,
+          metrics: metricsOf(data_file),
         });
       }
     }
@@ -105,4 +108,13 @@ export async function seeTableIn(
   } finally {
     globalThis.fetch = fetchBefore;
   }
+}
+
+/** The bytes of bounds as hex, numbers as text: one spelling whatever the reader made of them. */
+function metricsOf(dataFile: object): string {
+  const { partition: _, file_path: __, ...rest } = dataFile as Record<string, unknown>;
+  return JSON.stringify(rest, (_key, value: unknown) => {
+    if (typeof value === 'bigint') return String(value);
+    return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+  });
 }

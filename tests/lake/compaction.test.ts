@@ -15,7 +15,7 @@ import { COMPACTED_TABLES } from '#src/lake/compaction-tables';
 import { DeadLetterEncoder } from '#src/lake/dead-letter-encoder';
 import { RowDigest } from '#src/lake/row-digest';
 import type { StagedFile } from '#src/lake/staged-file';
-import { readDataFile } from '#src/lake/table-reader';
+import { decodeDataFile } from '#src/lake/table-reader';
 import { TradeEncoder } from '#src/lake/trade-encoder';
 import { duckdbBytes, query, rowsOf } from '#tests/lake/duckdb';
 import {
@@ -136,7 +136,7 @@ test('the digest does not see order or files, and sees every single change of a 
   const digestOf = async (files: readonly StagedFile[]): Promise<string> => {
     const digest = new RowDigest();
     for (const file of files) {
-      const arrow = await readDataFile(inLake.read, file);
+      const arrow = await decodeDataFile(inLake.read, file);
       digest.add(table.schema.columns.map(({ name }) => arrow.getChild(name)!.data[0]!));
     }
     return digest.text;

@@ -19,6 +19,7 @@ import type { DataFile } from '#src/state/file-catalog';
 import type { StateStore } from '#src/state/store';
 import type { SimDisk, SimFile } from '#tests/sim/disk';
 import { TIMEFRAME_TABLES } from '#tests/sim/lake';
+import { bytesText, LineSum, sumOf } from '#tests/sim/line-sum';
 import type { SimTables } from '#tests/sim/tables';
 import type { Kind, Truth } from '#tests/sim/truth';
 import { hold, sameRows, Violation } from '#tests/sim/violation';
@@ -138,6 +139,41 @@ export function checkTables(scene: Scene): void {
   store.verify();
 }
 
+/** I5: the same rows, figures, interval sets and candles, byte for byte, from the same bronze. */
+export function checkReplay(first: Scene, again: Scene): void {
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+  const state = ({ store, instruments }: Scene): string[] => [
+    ...store.intervalSets().map(({ instrument, intervals }) => `${instrument} ${hex(intervals)}`),
+    ...TIMEFRAMES.flatMap((_, k) =>
+      instruments.flatMap(({ code }) =>
+        Array.from(store.candles(k, code, 0, Number.MAX_SAFE_INTEGER), hex),
+      ),
+    ),
+    ...store.epoch().progress.map((one) => JSON.stringify(one)),
+    ...store.epoch().gold.map((one) => JSON.stringify(one)),
+  ];
+  sameRows('I5', 'interval sets, candles and figures', state(again), state(first));
+  const files = [...again.store.allFiles()];
+  const sumOfAll = (kind: Kind): LineSum => {
+    const sum = new LineSum();
+    for (const { sums } of first.truths) sum.join(sums[kind]);
+    return sum;
+  };
+  const silver = first.truths.flatMap(({ exchange }) =>
+    tradeLines(again, silverTable(exchangeKey(exchange)), files),
+  );
+  const tables = [
+    ['silver', silver],
+    ['gold', tradeLines(again, GOLD_TRADES, files)],
+    ['dead', deadLines(again, files)],
+  ] as const;
+  for (const [kind, lines] of tables) {
+    hold('I5', sumOf(lines).equals(sumOfAll(kind)), () => {
+      return `${lines.length} ${kind} rows from a replay are not the ${sumOfAll(kind).count} there were`;
+    });
+  }
+}
+
 /** I3: what is told of a log and of gold is what is in them. */
 function checkFigures({ oracle, exchange }: Truth, { epoch, progress, gold }: EpochRecord): void {
   const mine = progress.find((one) => one.exchange === exchange);
@@ -177,7 +213,7 @@ function checkBronzeTable(
   const expected = mirror.frames
     .filter(({ sequence }) => sequence < tabled)
     .map(({ sequence, receiveUs, kind, connection, bytes }) => {
-      return `${sequence}|${receiveUs}|${kind}|${connection}|${bytes.toString('hex')}`;
+      return `${sequence}|${receiveUs}|${kind}|${connection}|${bytesText(bytes)}`;
     });
   const found = files.filter((file) => file.table === table);
   sameRows('I3', table, linesOf(scene, found), expected);

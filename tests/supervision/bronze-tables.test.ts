@@ -73,6 +73,8 @@ class Life {
   store!: StateStore;
   writer!: LogWriter;
   generation = 0;
+  /** What the pipeline says when it is asked. */
+  behind = false;
 
   /** A start: the log and the lake are recovered, files no epoch names are gone. */
   async start(): Promise<void> {
@@ -118,6 +120,7 @@ class Life {
         bronzeDir: this.bronzeDir,
         lake: async (job) => this.encoder.run(job),
         filePrefix: `g${this.generation}`,
+        isBehind: async () => this.behind,
       },
       last.bronze,
       [progress],
@@ -199,6 +202,26 @@ test('a damaged seal makes its segment and the later ones wait, and is made agai
     await life.epoch(120, true);
     const end = sealedBelow(life.dir, 120);
     assert.ok(end > second);
+    assert.deepEqual(await rowsIn(life.store, life.lakeDir, TABLE), framesBelow(life.dir, end));
+    await life.stop();
+  } finally {
+    life.remove();
+  }
+});
+
+test('segments wait while the pipeline is behind', async () => {
+  const life = new Life();
+  try {
+    await life.start();
+    life.append(120);
+    life.behind = true;
+    await life.epoch(120, true);
+    assert.deepEqual(life.store.epoch().bronze, []);
+    life.behind = false;
+    await life.epoch(120, true);
+    const end = sealedBelow(life.dir, 120);
+    assert.ok(end > 0);
+    assert.equal(life.store.epoch().bronze[0]?.nextSequence, end);
     assert.deepEqual(await rowsIn(life.store, life.lakeDir, TABLE), framesBelow(life.dir, end));
     await life.stop();
   } finally {
