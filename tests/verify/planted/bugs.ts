@@ -232,11 +232,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: ['pipeline/differential', 'pipeline/determinism'],
   },
   {
-    name: 'a compacted file is believed unread',
-    file: 'lake/compaction.js',
-    find: 'assert(written.text === digest.text,',
-    replace: 'assert(written.rows >= 0,',
-    caughtBy: ['lake/compaction'],
+    name: 'a replaced file goes while a snapshot still shows it',
+    file: 'state/recovery.js',
+    find: '.some((shown) => epoch <= shown && shown < removedEpoch)',
+    replace: '.some((shown) => epoch < shown && shown < removedEpoch - 1)',
+    caughtBy: ['state/recovery', 'iceberg/publish'],
+    simulated: true,
   },
   {
     name: 'a restart reads one frame too late',
