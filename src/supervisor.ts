@@ -10,12 +10,14 @@ import { parseArgs } from 'node:util';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { diskFailure, EXIT, UserError } from '#src/base/errors';
+import { newSecret } from '#src/base/secret';
 import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { loadTokens, requireToken, TOKEN_VARIABLES } from '#src/config/tokens';
 import { coresAllowed } from '#src/runtime/affinity';
 import { openDataDirectory } from '#src/supervision/data-directory';
+import { failpoint } from '#src/supervision/failpoint';
 import { planLayout, printLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
@@ -66,6 +68,7 @@ async function main(): Promise<void> {
     clock,
     binanceStream: exchanges.includes('BINANCE') ? config.exchanges.binance.channel : undefined,
     purpose: 'the server',
+    step: failpoint(process.env),
   });
   let tree: SupervisorTree | undefined;
   let stopping = false;
@@ -100,7 +103,7 @@ async function main(): Promise<void> {
     timers: systemTimers,
     workers: threadWorkers(new URL('./actors/', import.meta.url)),
     log,
-    access: { tokens, hosts, origins },
+    gateway: { access: { tokens, hosts, origins }, cursorSecret: newSecret() },
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);
       process.exit(exitCode); // durable state is complete at every instant; nothing to tidy up

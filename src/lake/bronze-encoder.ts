@@ -27,11 +27,11 @@ import {
   encodeParquet,
   type ParquetLayout,
   REPEATED,
-  ROWS_PER_FILE_MAX,
   STEPS,
   unbounded,
 } from '#src/lake/parquet-writer';
 import { dayOf, dayPartition } from '#src/lake/partition';
+import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
 import type { StagedFile } from '#src/lake/staged-file';
 import { FRAME_BYTES_MAX, FRAME_KINDS } from '#src/log/frame';
 import { LogReader } from '#src/log/log-reader';

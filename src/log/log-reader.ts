@@ -8,8 +8,10 @@
  *
  * Only proven blocks are shown. What is missing between them is told to `onGap`, never passed over.
  */
+
 import type { Disk } from '#src/base/disk';
 import { assert } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { FRAME, FRAME_HEADER_BYTES } from '#src/log/layout';
 import type { LogHead } from '#src/log/log-head';
 import { BLOCK_READ, type Damage, NO_BLOCK, SegmentCursor } from '#src/log/segment-cursor';
@@ -201,6 +203,7 @@ export class LogReader {
 
   /** Damage below the first frame wanted is not this reader's. */
   #report(damage: Damage): void {
+    mark('log: a reader stepped over damage');
     const firstSequence = Math.max(damage.firstSequence, this.#wanted);
     if (damage.nextSequence < this.#wanted) return;
     const skipped = damage.nextSequence - firstSequence;

@@ -243,6 +243,8 @@ async function queryTargets(scope: Scope): Promise<FuzzTarget[]> {
   const server = await createGateway({
     instruments: INSTRUMENTS,
     candles: { candles: () => [] },
+    nowUs: () => 1_783_382_400_000_000,
+    cursorSecret: new Uint8Array(32),
     limits: { connections: 256, connectionsPerAddress: 256, requestsPerSecond: 1_000_000 },
     status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
     onFailure: (error) => {
