@@ -87,13 +87,19 @@ function answerIn(
 ): CheckAnswer | undefined {
   const given = JSON.parse(text) as CheckAnswer | SimReport;
   if ('findings' in given) return given;
-  const { violations, modes, faults, exits, ...figures } = given;
+  const { violations, modes, faults, exits, marks, marksMissed, ...figures } = given;
   const outcomes: Record<string, Record<string, number>> = { 'ends of processes': { ...exits } };
   for (const [fault, times] of Object.entries(faults)) outcomes[fault] = { happened: times };
   return {
     ...nothing(check, seed, seconds),
-    figures: { ...figures, violations: violations.length, modes: Object.keys(modes).length },
+    figures: {
+      ...figures,
+      violations: violations.length,
+      modes: Object.keys(modes).length,
+      'marks reached': Object.keys(marks).length,
+    },
     outcomes,
+    missed: [...marksMissed],
     findings: violations.map((violation) => ({
       what: describeViolation(violation),
       command: `npm run sim -- --seed ${violation.seed} --steps ${given.stepsPerSeed}`,
