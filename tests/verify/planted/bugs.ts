@@ -181,7 +181,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'duplicates are not masked',
     file: 'actors/gold.js',
-    find: 'duplicate[row] = 1;',
+    find: 'duplicate[row] = isFresh ? 0 : 1;',
     replace: 'duplicate[row] = 0;',
     caughtBy: ['pipeline/differential'],
     simulated: true,
@@ -211,10 +211,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'metadata of somebody else is replaced',
-    file: 'iceberg/file-catalog.js',
-    find: 'disk.link(temporary, final);',
-    replace: "disk.rename(temporary, final); disk.open(temporary, 'create');",
-    caughtBy: ['iceberg/tables', 'iceberg/crash'],
+    file: 'warehouse/disk-warehouse.js',
+    find: 'this.#disk.link(temporary, final);',
+    replace: "this.#disk.rename(temporary, final); this.#disk.open(temporary, 'create');",
+    caughtBy: ['warehouse/contract', 'iceberg/tables', 'iceberg/crash'],
   },
   {
     name: 'the newest window is forgotten as late',
