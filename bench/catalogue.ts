@@ -2,6 +2,7 @@
 import type { Benchmark } from './benchmark.js';
 import { bronzeAppend } from './bronze-append.bench.js';
 import { candleFold } from './candle-fold.bench.js';
+import { compaction } from './compaction.bench.js';
 import { dedup } from './dedup.bench.js';
 import { encode } from './encode.bench.js';
 import { live } from './live.bench.js';
@@ -19,6 +20,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   candleFold,
   bronzeAppend,
   encode,
+  compaction,
   pipeline,
   live,
   push,

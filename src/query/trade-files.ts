@@ -15,8 +15,8 @@ export interface OpenFile {
   readonly bytes: Uint8Array;
 }
 
-export function openFiles(read: ReadFile, files: readonly DataFile[]): OpenFile[] {
-  return files.map((file) => ({ file, bytes: proveDataFile(read, file) }));
+export function openFiles(read: ReadFile, files: readonly DataFile[]): Promise<OpenFile[]> {
+  return Promise.all(files.map(async (file) => ({ file, bytes: await proveDataFile(read, file) })));
 }
 
 /** Rows that match, in no order: row `row[i]` of file `source[i]`, with its time. */

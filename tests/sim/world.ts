@@ -112,7 +112,6 @@ export class World {
   readonly #random: Record<'process' | 'disk' | 'crash' | 'around', Random>;
   readonly #nextFault = new Map<string, number>();
   readonly #threads = new Set<SimThread<Stoppable>>();
-  readonly #clients: SimThread<Stoppable>[] = [];
   #process: SimProcess | undefined;
   #processes = 0;
   #store: StateStore | undefined;
@@ -279,7 +278,7 @@ export class World {
       lakeJobDies: () =>
         this.phase === 'safety' &&
         this.#counted('lake job died', this.#random.disk.chance(plan.disk.lakeJobDies)),
-      nextClient: (thread) => this.#clients.push(thread) - 1,
+      newClient: (exchange) => this.#checked(() => this.#endLife(exchange)),
       onStart: (thread) => {
         for (const other of this.#threads) {
           if (other.dead) this.#threads.delete(other);
@@ -346,6 +345,7 @@ export class World {
     this.disk = this.disk.crash(style, this.#random.crash);
     this.stores.crash(style, this.#random.crash);
     this.#checked(() => this.#followBronze(true));
+    for (const exchange of this.exchanges) this.#checked(() => this.#endLife(exchange));
     if (powerLoss) for (const [exchange, acked] of this.#acked) this.#written.set(exchange, acked);
     this.#threads.clear();
     this.#restarts.clear();
@@ -630,6 +630,13 @@ export class World {
         this.tally.faults['power loss'] !== undefined,
       );
     }
+  }
+
+  /** What the ingest actor before has not written by now never will be. */
+  #endLife(exchange: Exchange): void {
+    this.#followBronze();
+    const truth = this.truths.find((one) => one.exchange === exchange);
+    truth?.endOfLife((this.venues.get(exchange) as SimExchange).delivered);
   }
 
   #checkCommit(): void {
