@@ -59,11 +59,12 @@ export async function start(
     void line.log('error', 'a request failed', { stack });
   };
   const all = { fromUs: 0, toUs: Number.MAX_SAFE_INTEGER, which: 'last' } as const;
+  const liveTrades = new LiveTradesReader(spec.liveTrades);
   const stream = openStream({
     instruments,
     sources: {
       live: new LiveCandlesReader(spec.live),
-      liveTrades: new LiveTradesReader(spec.liveTrades),
+      liveTrades,
       newest: (timeframe, instrument, limit) =>
         candles.candles({ timeframe, instrument, limit, ...all }),
     },
@@ -79,6 +80,7 @@ export async function start(
     nowUs: machine.clock.nowUs,
     iceberg: catalogReader(machine.disk, resolve(paths.lake)),
     history: historySource(store, pool),
+    liveTrades,
     ledger: ledgerSource(spec, store),
     cursorSecret: spec.cursorSecret,
     access: spec.access,
