@@ -4,7 +4,6 @@
  * nothing a client does reaches the pipeline.
  */
 
-import { resolve } from 'node:path';
 import type { Remote } from 'comlink';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { type CandleReaders, mergedCandles } from '#src/api/candle-source';
@@ -17,6 +16,7 @@ import { every } from '#src/base/timers';
 import { LiveCandlesReader } from '#src/candles/live-candles';
 import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
 import { catalogReader } from '#src/iceberg/catalog-reader';
+import { openCatalog } from '#src/iceberg/open-catalog';
 import { openStream } from '#src/push/stream';
 import { QueryPool } from '#src/query/pool';
 import type { GatewayControl, StartedActor } from '#src/runtime/control';
@@ -24,11 +24,13 @@ import { ActorCounters } from '#src/runtime/counters';
 import { gatewayDoorbell } from '#src/runtime/group-memory';
 import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
+import { endHungProcess, SupervisorWatch } from '#src/runtime/supervisor-watch';
 import type { GatewaySpec } from '#src/runtime/thread-spec';
 import { instrumentGaps, ledgerStats } from '#src/state/ledger';
 import { StateStore } from '#src/state/store';
 import { viewTable } from '#src/state/table-view';
 import { LiveTradesReader } from '#src/trades/live-trades';
+import { openWarehouse, warehouseSpec } from '#src/warehouse/open-warehouse';
 
 const HEARTBEAT_MS = 250;
 
@@ -45,7 +47,8 @@ export async function start(
   });
   const pool = new QueryPool({
     worker: new URL('./query-worker.js', import.meta.url),
-    lakeDir: resolve(paths.lake),
+    warehouse: warehouseSpec(config, config.data_dir),
+    catalog: config.catalog,
     concurrency: http.queries.concurrency,
     timeoutMs: http.queries.timeout_ms,
     memoryMb: http.queries.memory_mb,
@@ -53,6 +56,7 @@ export async function start(
   const counters = new ActorCounters('gateway', spec.board, spec.boardRow);
   let status: SystemStatus = { exchanges: [], actors: [], last_epoch: null };
   let requests = 0;
+  const watch = new SupervisorWatch(config.supervision.hang_limit_ms);
   const candles = mergedCandles(candleReaders(spec, store));
   const onFailure = (error: unknown): void => {
     const stack = error instanceof Error ? error.stack : String(error);
@@ -78,7 +82,10 @@ export async function start(
     candles,
     status: { status: () => status },
     nowUs: machine.clock.nowUs,
-    iceberg: catalogReader(machine.disk, resolve(paths.lake)),
+    iceberg: catalogReader(
+      openCatalog(config.catalog),
+      openWarehouse(machine.disk, warehouseSpec(config, config.data_dir)),
+    ),
     history: historySource(store, pool),
     liveTrades,
     ledger: ledgerSource(spec, store),
@@ -100,6 +107,7 @@ export async function start(
     counters.beat();
     counters.set('requests', requests);
     counters.set('stream_clients', stream.clients);
+    if (watch.isHung(machine.clock.monotonicMs())) endHungProcess();
   });
   let end: () => void = () => {};
   const run = new Promise<void>((resolve) => {
@@ -109,6 +117,7 @@ export async function start(
     control: {
       status: (update) => {
         status = update;
+        watch.heard();
       },
       port: () => port,
       stop: async () => {

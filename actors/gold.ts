@@ -10,10 +10,12 @@
  * silver table and in gold, so those rows are encoded once for both; duplicates get files of silver
  * alone. Encoding is the largest cost of all: this halves it.
  */
+
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { loadInt64 } from '#src/base/int64';
+import { mark } from '#src/base/marks';
 import type { TradeBatch } from '#src/columns/trade-batch';
 import { type Lake, TradeSink } from '#src/lake/trade-sink';
 import { BarrierAlignment } from '#src/ring/barrier-alignment';
@@ -129,6 +131,7 @@ export class GoldActor implements Actor {
       }
       if (!this.#finish(index, input)) {
         this.#stalls++;
+        mark('gold: a chunk or a ring was full');
         break;
       }
       input.busy = false;
@@ -166,27 +169,56 @@ export class GoldActor implements Actor {
 
   /** Judges rows [from, rows) of a batch; answers the first row there was no room for. */
   #judge(batch: TradeBatch, from: number, rows: number): number {
-    const { instrument, tradeId, time, duplicate } = batch;
-    for (let row = from; row < rows; row++) {
-      const code = instrument[row] as number;
-      const set = this.#sets[code] as IntervalSet;
-      const exchange = this.#exchangeOf[code] as number;
+    let row = from;
+    while (row < rows) {
+      const exchange = this.#exchangeOf[batch.instrument[row] as number] as number;
       const accepted = this.#accepted[exchange] as TradeSink;
       const repeated = this.#repeated[exchange] as TradeSink;
-      // Which of the two the row goes to is known only once the set has changed.
-      if (!accepted.ready() || !repeated.ready()) return row;
-      if (set.add(loadInt64(tradeId, row), loadInt64(time, row))) {
-        duplicate[row] = 0;
-        this.#trades[exchange]!++;
-        accepted.add(batch, row);
-      } else {
-        duplicate[row] = 1;
-        this.#duplicates[exchange]!++;
-        repeated.add(batch, row);
-      }
-      this.#changed[code] = 1; // a duplicate changes the set's count, too
+      // Which of the two a row goes to is known only once its set has changed.
+      const room = Math.min(accepted.room(), repeated.room());
+      if (room === 0) return row;
+      const end = this.#mark(batch, row, Math.min(rows, row + room), exchange);
+      this.#collect(batch, row, end, accepted, repeated);
+      row = end;
     }
     return rows;
+  }
+
+  /** Marks the duplicates among rows [from, rows) up to the first of another exchange; answers that one. */
+  #mark(batch: TradeBatch, from: number, rows: number, exchange: number): number {
+    const { instrument, tradeId, time, duplicate } = batch;
+    let fresh = 0;
+    let row = from;
+    for (; row < rows; row++) {
+      const code = instrument[row] as number;
+      if (this.#exchangeOf[code] !== exchange) break;
+      const set = this.#sets[code] as IntervalSet;
+      const isFresh = set.add(loadInt64(tradeId, row), loadInt64(time, row));
+      duplicate[row] = isFresh ? 0 : 1;
+      if (isFresh) fresh++;
+      this.#changed[code] = 1; // a duplicate changes the set's count, too
+    }
+    this.#trades[exchange]! += fresh;
+    this.#duplicates[exchange]! += row - from - fresh;
+    return row;
+  }
+
+  /** Copies rows [from, to) to where they belong, runs of equal fate at a time. */
+  #collect(
+    batch: TradeBatch,
+    from: number,
+    to: number,
+    accepted: TradeSink,
+    repeated: TradeSink,
+  ): void {
+    const { duplicate } = batch;
+    for (let first = from; first < to; ) {
+      const fate = duplicate[first];
+      let end = first + 1;
+      while (end < to && duplicate[end] === fate) end++;
+      (fate === 0 ? accepted : repeated).add(batch, first, end - first);
+      first = end;
+    }
   }
 
   #handOver(epoch: number): void {

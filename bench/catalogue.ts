@@ -4,6 +4,7 @@ import { api } from './api.bench.js';
 import type { Benchmark } from './benchmark.js';
 import { bronzeAppend } from './bronze-append.bench.js';
 import { candleFold } from './candle-fold.bench.js';
+import { compaction } from './compaction.bench.js';
 import { dedup } from './dedup.bench.js';
 import { encode } from './encode.bench.js';
 import { live } from './live.bench.js';
@@ -21,6 +22,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   candleFold,
   bronzeAppend,
   encode,
+  compaction,
   pipeline,
   live,
   push,

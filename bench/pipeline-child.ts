@@ -76,6 +76,7 @@ answerParent(async ({ dataDir, bronze, lakeThreads }: PipelineRequest): Promise<
     workers: threadWorkers(new URL('../actors/', import.meta.url)),
     log: openLog('error'),
     appendTo: undefined,
+    bronzeTables: false, // the log itself is on disk already; encode.bench.ts says what they cost
   });
   await run.ready();
   const epochs = await run.finish(() => {});

@@ -15,6 +15,9 @@ import { assert } from '../base/errors.js';
 const ALIGN = 64;
 const HEADER_BYTES = 64;
 
+/** Fewer rows are copied value by value (40 ns a row); more column by column (0.5 us, then 3 ns a row). */
+const SHORT_RUN = 16;
+
 /** Bytes a value takes in each column, in memory order. */
 const COLUMN_BYTES = [4, 8, 8, 8, 8, 8, 8, 8, 8, 8, 4, 1, 1, 1] as const;
 
@@ -119,8 +122,7 @@ export class TradeBatch {
     this.#header[0] = rows;
   }
 
-  /** Copies row `row` of `from` to row `at` of this batch. */
-  copyRow(at: number, from: TradeBatch, row: number): void {
+  #copyRow(at: number, from: TradeBatch, row: number): void {
     const to = this.#wide;
     const source = from.#wide;
     for (let c = 0; c < to.length; c++) {
@@ -138,6 +140,10 @@ export class TradeBatch {
 
   /** Copies rows [first, first + count) of `from` to this batch, starting at row `at`. */
   copyRows(at: number, from: TradeBatch, first: number, count: number): void {
+    if (count < SHORT_RUN) {
+      for (let i = 0; i < count; i++) this.#copyRow(at + i, from, first + i);
+      return;
+    }
     for (let c = 0; c < this.#wide.length; c++) {
       const source = (from.#wide[c] as Int32Array).subarray(2 * first, 2 * (first + count));
       (this.#wide[c] as Int32Array).set(source, 2 * at);

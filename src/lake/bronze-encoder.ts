@@ -27,11 +27,11 @@ import {
   encodeParquet,
   type ParquetLayout,
   REPEATED,
-  ROWS_PER_FILE_MAX,
   STEPS,
   unbounded,
 } from '#src/lake/parquet-writer';
 import { dayOf, dayPartition } from '#src/lake/partition';
+import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
 import type { StagedFile } from '#src/lake/staged-file';
 import { FRAME_BYTES_MAX, FRAME_KINDS } from '#src/log/frame';
 import { LogReader } from '#src/log/log-reader';
@@ -83,7 +83,7 @@ export class BronzeEncoder {
   }
 
   run({ exchange, dir, fromSequence, toSequence, name }: BronzeJob): StagedFile[] {
-    const reader = LogReader.open({ disk: this.#sink.disk, dir, fromSequence });
+    const reader = LogReader.open({ disk: this.#sink.disk, dir, exchange, fromSequence });
     const next = (): boolean => reader.next() && reader.sequence < toSequence;
     const files: StagedFile[] = [];
     try {

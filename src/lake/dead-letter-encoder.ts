@@ -21,11 +21,11 @@ import {
   encodeParquet,
   type ParquetLayout,
   REPEATED,
-  ROWS_PER_FILE_MAX,
   STEPS,
   unbounded,
 } from '#src/lake/parquet-writer';
 import { dayOf, dayPartition } from '#src/lake/partition';
+import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
 import type { StagedFile } from '#src/lake/staged-file';
 
 /** A frame has up to 4 MiB and every bad trade in it repeats it: bounds the encoder's memory. */

@@ -2,8 +2,10 @@
 
 /** The text of 0000 to 9999, four bytes each. */
 const DIGITS_4 = new Uint8Array(40_000);
-for (let value = 0; value < 10_000; value++) {
-  DIGITS_4.set(Buffer.from(String(value).padStart(4, '0'), 'latin1'), 4 * value);
+for (let at = 0, value = 0; value < 10_000; value++) {
+  for (let unit = 1_000; unit > 0; unit = (unit / 10) | 0) {
+    DIGITS_4[at++] = 0x30 + (((value / unit) | 0) % 10);
+  }
 }
 
 const TEN_8 = 100_000_000;

@@ -1,7 +1,7 @@
 /**
  * What a table's metadata says about a data file: size, counts and bounds per column, by Iceberg
  * field id, so that a reader can leave the file out without opening it. Taken from the Parquet
- * footer; a column without statistics there has no bounds here.
+ * footer; a column without statistics there has no bounds here, unless its writer knows them.
  *
  * Bounds are Iceberg's single-value binary as lower-case hex: integers and times little-endian,
  * decimals big-endian in the fewest bytes, text in UTF-8 cut to 16 code points.
@@ -21,11 +21,21 @@ export interface FileMetrics {
   readonly splitOffsets: readonly number[];
 }
 
+/** The smallest and the largest text of a column, as whoever wrote the file knows them. */
+export interface TextRange {
+  readonly fieldId: number;
+  readonly min: string;
+  readonly max: string;
+}
+
 /** The length Iceberg's own writers cut text bounds to. */
 const BOUND_CODE_POINTS_MAX = 16;
 
-/** `file`: all of a Parquet file, or its last bytes with the whole footer in them. */
-export function fileMetrics(file: Uint8Array): FileMetrics {
+/**
+ * `file`: all of a Parquet file, or its last bytes with the whole footer in them. `known`: bounds of
+ * columns that the footer has none of.
+ */
+export function fileMetrics(file: Uint8Array, known: readonly TextRange[] = []): FileMetrics {
   const { columns, rowGroups } = parquetFooter(file);
   const columnSizes: Record<number, number> = {};
   const valueCounts: Record<number, number> = {};
@@ -42,6 +52,11 @@ export function fileMetrics(file: Uint8Array): FileMetrics {
     const bounds = columnBounds(column, chunks);
     if (bounds?.lower !== undefined) lower[fieldId] = bounds.lower;
     if (bounds?.upper !== undefined) upper[fieldId] = bounds.upper;
+  }
+  for (const { fieldId, min, max } of known) {
+    const bounds = textBounds([Buffer.from(min)], [Buffer.from(max)]);
+    if (bounds.lower !== undefined) lower[fieldId] = bounds.lower;
+    if (bounds.upper !== undefined) upper[fieldId] = bounds.upper;
   }
   const splitOffsets = rowGroups.map(([first]) => (first as ColumnChunk).offset);
   return { columnSizes, valueCounts, nullCounts, lower, upper, splitOffsets };

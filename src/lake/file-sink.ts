@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { type Disk, makeDirectoryDurably, writeFileDurably } from '#src/base/disk';
 import { EXIT, errorCode, UserError } from '#src/base/errors';
-import { type FileMetrics, fileMetrics } from '#src/lake/file-metrics';
+import { type FileMetrics, fileMetrics, type TextRange } from '#src/lake/file-metrics';
 import type { StagedFile } from '#src/lake/staged-file';
 
 export interface FileSink {
@@ -16,18 +16,40 @@ export interface FileSink {
 }
 
 export interface NewFile {
-  readonly table: string;
   readonly partition: string;
   /** File name without its extension. */
   readonly name: string;
   readonly rows: number;
   readonly bytes: Uint8Array;
+  /** Bounds of columns that the file's own footer has none of. */
+  readonly ranges?: readonly TextRange[];
 }
 
 /** `metrics`: of a file that is no Parquet and cannot tell them itself. */
-export function stageFile(sink: FileSink, file: NewFile, metrics?: FileMetrics): StagedFile {
-  const { table, partition, name, rows, bytes } = file;
-  const path = `${table}/data/${partition}/${name}.parquet`;
+export function stageFile(
+  sink: FileSink,
+  file: NewFile & { readonly table: string },
+  metrics?: FileMetrics,
+): StagedFile {
+  return stageFiles(sink, [file.table], file, metrics)[0] as StagedFile;
+}
+
+/** The same file for each of the tables. */
+export function stageFiles(
+  sink: FileSink,
+  tables: readonly string[],
+  { partition, name, rows, bytes, ranges }: NewFile,
+  metrics: FileMetrics = fileMetrics(bytes, ranges),
+): StagedFile[] {
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return tables.map((table) => {
+    const path = `${table}/data/${partition}/${name}.parquet`;
+    write(sink, path, bytes);
+    return { table, path, partition, rows, bytes: bytes.length, sha256, metrics };
+  });
+}
+
+function write(sink: FileSink, path: string, bytes: Uint8Array): void {
   const target = join(sink.lakeDir, path);
   try {
     makeDirectoryDurably(sink.disk, dirname(target));
@@ -40,16 +62,6 @@ export function stageFile(sink: FileSink, file: NewFile, metrics?: FileMetrics):
       { cause: error },
     );
   }
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return {
-    table,
-    path,
-    partition,
-    rows,
-    bytes: bytes.length,
-    sha256,
-    metrics: metrics ?? fileMetrics(bytes),
-  };
 }
 
 /** ENOSPC, EIO, ...: the operating system's own codes, unlike Node's ERR_*. */

@@ -16,9 +16,7 @@ import {
   WriterVersion,
   writeParquet,
 } from 'parquet-wasm';
-
-/** More rows than this become several files. */
-export const ROWS_PER_FILE_MAX = 262_144;
+import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
 
 /** How a column is stored. */
 export interface ColumnLayout {

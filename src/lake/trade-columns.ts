@@ -5,6 +5,9 @@
  *
  * A `Gather` owns the memory of its column and overwrites it every time. GATHER_ROWS rows of all
  * columns take 2 MB: they are still in the cache when they are copied into the IPC stream.
+ *
+ * Every loop is a function that does nothing else: V8 compiles a hot loop while it runs, and what
+ * followed it in the same function would not have run yet, so that its end would undo the work.
  */
 import type { DataType, RecordBatch, Schema } from 'apache-arrow';
 import { EXCHANGES, exchangeCode } from '#schemas/exchange';
@@ -49,7 +52,7 @@ export class TradeColumns {
     const columns: Record<Name, (type: DataType) => Gather> = {
       message_id: () => gatherMessageIds(instruments),
       trade_id: () => gatherTradeIds(instruments),
-      symbol: (type) => gatherCoded(type, symbols.symbols, symbols.symbol),
+      symbol: (type) => gatherCoded(type, symbols.symbols, Int16Array.from(symbols.symbol)),
       exchange: (type) =>
         gatherCoded(
           type,
@@ -94,28 +97,33 @@ export class TradeColumns {
 }
 
 /** A text that the instrument decides: `codes[instrument]` is its index in `values`. */
-function gatherCoded(
-  type: DataType,
-  values: readonly string[],
-  codes: Int32Array | Int16Array,
-): Gather {
+function gatherCoded(type: DataType, values: readonly string[], codes: Int16Array): Gather {
   const column = new CodedColumn(GATHER_ROWS, values);
   return (batch, order) => {
-    const to = column.codes;
-    for (let i = 0; i < order.length; i++) {
-      to[i] = codes[batch.instrument[order[i]]];
-    }
+    lookUp(codes, batch.instrument, order, column.codes);
     return column.data(type, order.length);
   };
+}
+
+function lookUp(
+  codes: Int16Array,
+  instrument: Int32Array,
+  order: Int32Array,
+  to: Int16Array,
+): void {
+  for (let i = 0; i < order.length; i++) to[i] = codes[instrument[order[i]]];
 }
 
 function gatherSide(type: DataType): Gather {
   const column = new CodedColumn(GATHER_ROWS, SIDES);
   return (batch, order) => {
-    const to = column.codes;
-    for (let i = 0; i < order.length; i++) to[i] = batch.side[order[i]];
+    copyBytes(batch.side, order, column.codes);
     return column.data(type, order.length);
   };
+}
+
+function copyBytes(from: Uint8Array, order: Int32Array, to: Int16Array): void {
+  for (let i = 0; i < order.length; i++) to[i] = from[order[i]];
 }
 
 function gatherInt64(type: DataType, words: (batch: TradeBatch) => Int32Array): Gather {
@@ -138,17 +146,20 @@ function copyPairs(from: Int32Array, order: Int32Array, to: Int32Array): void {
 function gatherDecimal(type: DataType, words: (batch: TradeBatch) => Int32Array): Gather {
   const to = new Int32Array(4 * GATHER_ROWS);
   return (batch, order) => {
-    const from = words(batch);
-    for (let i = 0; i < order.length; i++) {
-      const row = order[i];
-      const high = from[2 * row + 1];
-      to[4 * i] = from[2 * row];
-      to[4 * i + 1] = high;
-      to[4 * i + 2] = high >> 31;
-      to[4 * i + 3] = high >> 31;
-    }
+    widenPairs(words(batch), order, to);
     return fixedData(type, order.length, to.subarray(0, 4 * order.length));
   };
+}
+
+function widenPairs(from: Int32Array, order: Int32Array, to: Int32Array): void {
+  for (let i = 0; i < order.length; i++) {
+    const row = order[i];
+    const high = from[2 * row + 1];
+    to[4 * i] = from[2 * row];
+    to[4 * i + 1] = high;
+    to[4 * i + 2] = high >> 31;
+    to[4 * i + 3] = high >> 31;
+  }
 }
 
 /** -1 is null. */
@@ -158,29 +169,41 @@ function gatherSourceSequence(type: DataType): Gather {
   return (batch, order) => {
     copyPairs(batch.sourceSequence, order, column.words);
     valid.fill(0);
-    let nulls = 0;
-    for (let i = 0; i < order.length; i++) {
-      if (column.words[2 * i + 1] < 0) nulls++;
-      else valid[i >>> 3] |= 1 << (i & 7);
-    }
+    const nulls = markValid(column.words, order.length, valid);
     return column.data(type, order.length, nulls, valid);
   };
 }
 
+/** Sets the bit of every pair that is not negative; answers how many are. */
+function markValid(words: Int32Array, rows: number, valid: Uint8Array): number {
+  let nulls = 0;
+  for (let i = 0; i < rows; i++) {
+    if (words[2 * i + 1] < 0) nulls++;
+    else valid[i >>> 3] |= 1 << (i & 7);
+  }
+  return nulls;
+}
+
 function gatherPlatformSequence(type: DataType): Gather {
   const column = new Int64Column(GATHER_ROWS);
-  const lowBits = 32 - FRAME_INDEX_BITS;
   return (batch, order) => {
-    const to = column.words;
-    for (let i = 0; i < order.length; i++) {
-      const row = order[i];
-      const low = batch.frameSequence[2 * row];
-      const high = batch.frameSequence[2 * row + 1];
-      to[2 * i] = (low << FRAME_INDEX_BITS) | batch.frameIndex[row];
-      to[2 * i + 1] = (high << FRAME_INDEX_BITS) | (low >>> lowBits);
-    }
+    joinSequences(batch.frameSequence, batch.frameIndex, order, column.words);
     return column.data(type, order.length);
   };
+}
+
+function joinSequences(
+  frame: Int32Array,
+  index: Int32Array,
+  order: Int32Array,
+  to: Int32Array,
+): void {
+  for (let i = 0; i < order.length; i++) {
+    const row = order[i];
+    const low = frame[2 * row];
+    to[2 * i] = (low << FRAME_INDEX_BITS) | index[row];
+    to[2 * i + 1] = (frame[2 * row + 1] << FRAME_INDEX_BITS) | (low >>> (32 - FRAME_INDEX_BITS));
+  }
 }
 
 /** One value for all rows: what the partition's hour makes it. */

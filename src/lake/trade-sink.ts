@@ -3,7 +3,7 @@
  * full chunk to the lake pool, so that Parquet encoding runs beside the stage, not in it.
  *
  * Files come out staged; `cut` closes the current epoch's share and answers with its files. At most
- * `chunksMax` chunks exist; when all are being encoded the stage has to wait (`ready` is false), which
+ * `chunksMax` chunks exist; when all are being encoded the stage has to wait (`room` is 0), which
  * is how a slow disk slows validation down instead of filling memory.
  */
 import { TradeBatch } from '#src/columns/trade-batch';
@@ -46,23 +46,24 @@ export class TradeSink {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Whether a row can be added now; throws like `check`. */
-  ready(): boolean {
+  /** How many rows can be added now; throws like `check`. */
+  room(): number {
     this.check();
     if (this.#current !== undefined) {
-      if (this.#current.rows < this.#current.capacity) return true;
+      const left = this.#current.capacity - this.#current.rows;
+      if (left > 0) return left;
       this.#seal(this.#current);
     }
     this.#current = this.#free.pop() ?? this.#allocate();
-    return this.#current !== undefined;
+    return this.#current?.capacity ?? 0;
   }
 
-  /** Adds row `row` of `from`; only after `ready` said true. */
-  add(from: TradeBatch, row: number): void {
+  /** Adds `count` rows of `from`, from row `first` on: at most as many as `room` said. */
+  add(from: TradeBatch, first: number, count: number): void {
     const chunk = this.#current as Chunk;
     const at = chunk.rows;
-    chunk.copyRow(at, from, row);
-    chunk.rows = at + 1;
+    chunk.copyRows(at, from, first, count);
+    chunk.rows = at + count;
   }
 
   /** Ends the epoch's share: every row added so far is in one of the files it resolves with. */

@@ -32,28 +32,28 @@ export interface SortedTrade {
 const COLUMNS = ['symbol', 'exchange', 'timestamp', 'trade_id', 'price', 'quantity', 'side'];
 
 /** Calls `each` with every trade that matches, in order. */
-export function forEachTrade(
+export async function forEachTrade(
   read: ReadFile,
   files: readonly DataFile[],
   filter: TradeFilter,
   each: (trade: SortedTrade) => void,
-): void {
+): Promise<void> {
   const partitions = [...new Set(files.map(({ partition }) => partition))].sort();
   for (const partition of partitions) {
     const span = partitionSpan(partition);
     if (span.endUs <= filter.startUs || span.startUs >= filter.endUs) continue;
     const theirs = files.filter((file) => file.partition === partition);
-    partitionTrades(read, theirs, filter, each);
+    await partitionTrades(read, theirs, filter, each);
   }
 }
 
-function partitionTrades(
+async function partitionTrades(
   read: ReadFile,
   files: readonly DataFile[],
   filter: TradeFilter,
   each: (trade: SortedTrade) => void,
-): void {
-  const tables = decodeColumns(openFiles(read, files), COLUMNS);
+): Promise<void> {
+  const tables = decodeColumns(await openFiles(read, files), COLUMNS);
   const { count, source, row, timeUs, instrument } = matchingRows(tables, filter);
   const columnsOf = tables.map(columnsOfFile);
   const ids: SortKey = new Float64Array(count);

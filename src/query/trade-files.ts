@@ -5,7 +5,7 @@
 import type { Data, Table, Vector } from 'apache-arrow';
 import { joinInt64 } from '#src/base/int64';
 import { fixedWords } from '#src/lake/arrow-values';
-import { type DataFile, decodeBytes, type ReadFile, readDataFile } from '#src/lake/table-reader';
+import { type DataFile, decodeBytes, proveDataFile, type ReadFile } from '#src/lake/table-reader';
 import type { TradeFilter } from '#src/query/trade-filter';
 
 /** A file whose bytes are verified, to be decoded column by column. */
@@ -14,8 +14,8 @@ export interface OpenFile {
   readonly bytes: Uint8Array;
 }
 
-export function openFiles(read: ReadFile, files: readonly DataFile[]): OpenFile[] {
-  return files.map((file) => ({ file, bytes: readDataFile(read, file) }));
+export function openFiles(read: ReadFile, files: readonly DataFile[]): Promise<OpenFile[]> {
+  return Promise.all(files.map(async (file) => ({ file, bytes: await proveDataFile(read, file) })));
 }
 
 /** Rows that match, in no order: row `row[i]` of file `source[i]`, with its time. */

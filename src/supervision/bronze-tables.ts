@@ -5,12 +5,15 @@
  * same commit: a crash before it leaves files no epoch names, and the next epoch makes them again.
  * Segments come in order and whole, so a frame is in its table once or, while its segment is still
  * open, not yet.
+ *
+ * Compressing raw frames takes as much processor time as everything else that is done with them, and
+ * nobody waits for it: while the pipeline is behind its logs, segments stay for a later epoch.
  */
 import { join } from 'node:path';
 import { exchangeKey } from '#schemas/exchange';
 import type { Disk } from '#src/base/disk';
 import type { LakeJob } from '#src/lake/job';
-import { ROWS_PER_FILE_MAX } from '#src/lake/parquet-writer';
+import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
 import type { StagedFile } from '#src/lake/staged-file';
 import { listSegments, readSeal } from '#src/log/segment-files';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
@@ -21,6 +24,15 @@ import type { BronzeTabled } from '#src/state/epoch-record';
  * that were never tabled must not hold up its first epoch (a lake thread reads 150 MB/s).
  */
 const LOG_BYTES_PER_EPOCH_MAX = 512 * 1024 * 1024;
+/** Bytes of segments taken between two looks at the pipeline; one segment at least. */
+const STRETCH_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Sequences [first, next) of a log: whole segments. */
+interface Stretch {
+  readonly first: number;
+  next: number;
+  bytes: number;
+}
 
 export interface BronzeTables {
   readonly disk: Disk;
@@ -29,6 +41,8 @@ export interface BronzeTables {
   readonly lake: (job: LakeJob) => Promise<readonly StagedFile[]>;
   /** Prefix of the files' names, new for every generation of the processing group. */
   readonly filePrefix: string;
+  /** Whether the pipeline has too far to go to the ends of its logs; asked before every stretch. */
+  readonly isBehind: () => Promise<boolean>;
 }
 
 export interface BronzeShare {
@@ -38,7 +52,7 @@ export interface BronzeShare {
 
 /** `tabled`: as the last epoch left it. `progress`: what this epoch covers of each log. */
 export async function tableBronze(
-  { disk, bronzeDir, lake, filePrefix }: BronzeTables,
+  { disk, bronzeDir, lake, filePrefix, isBehind }: BronzeTables,
   tabled: readonly BronzeTabled[],
   progress: readonly ExchangeProgress[],
 ): Promise<BronzeShare> {
@@ -48,42 +62,51 @@ export async function tableBronze(
     const key = exchangeKey(exchange);
     const dir = join(bronzeDir, key);
     const from = tabled.find((before) => before.exchange === exchange)?.nextSequence ?? 0;
-    const { firstSequence, nextSequence } = sealedStretch(disk, dir, from, covered);
-    // A file at a time, so that the stages' own jobs get their turn between them.
-    for (let at = firstSequence; at < nextSequence; at += ROWS_PER_FILE_MAX) {
-      const staged = await lake({
-        kind: 'bronze',
-        exchange,
-        dir,
-        fromSequence: at,
-        toSequence: Math.min(at + ROWS_PER_FILE_MAX, nextSequence),
-        name: `${filePrefix}-bronze-${key}-${at}`,
-      });
-      files.push(...staged);
+    let nextSequence = from;
+    for (const stretch of sealedStretches(disk, dir, from, covered)) {
+      if (await isBehind()) break;
+      // A file at a time, so that the stages' own jobs get their turn between them.
+      for (let at = stretch.first; at < stretch.next; at += ROWS_PER_FILE_MAX) {
+        const staged = await lake({
+          kind: 'bronze',
+          exchange,
+          dir,
+          fromSequence: at,
+          toSequence: Math.min(at + ROWS_PER_FILE_MAX, stretch.next),
+          name: `${filePrefix}-bronze-${key}-${at}`,
+        });
+        files.push(...staged);
+      }
+      nextSequence = stretch.next;
     }
     if (nextSequence > from) bronze.push({ exchange, nextSequence });
   }
   return { files, bronze };
 }
 
-/** The sequences of the sealed segments from `from` on that lie below `covered`; may be empty. */
-function sealedStretch(
-  disk: Disk,
-  dir: string,
-  from: number,
-  covered: number,
-): { readonly firstSequence: number; readonly nextSequence: number } {
-  const segments = listSegments(disk, dir).filter((segment) => segment >= from);
-  let nextSequence = from;
+/**
+ * The sealed segments from sequence `from` on that lie below `covered`, as many as an epoch takes:
+ * small ones together, so that a file is not smaller than it has to be.
+ */
+function sealedStretches(disk: Disk, dir: string, from: number, covered: number): Stretch[] {
+  const stretches: Stretch[] = [];
   let bytes = 0;
-  for (const segment of segments) {
-    if (segment >= covered) break;
-    const seal = readSeal(disk, dir, segment);
+  for (const first of listSegments(disk, dir)) {
+    if (first < from) continue;
+    if (first >= covered) break;
+    const seal = readSeal(disk, dir, first);
     // A segment whose seal is damaged waits until the log's next writer has made it again.
     if (seal === undefined || seal.lastSequence >= covered) break;
     if (bytes > 0 && bytes + seal.bytes > LOG_BYTES_PER_EPOCH_MAX) break;
     bytes += seal.bytes;
-    nextSequence = Math.max(nextSequence, seal.lastSequence + 1);
+    const segment = { first, next: seal.lastSequence + 1, bytes: seal.bytes };
+    const last = stretches.at(-1);
+    if (last === undefined || last.bytes + segment.bytes > STRETCH_BYTES_MAX) {
+      stretches.push(segment);
+    } else {
+      last.next = segment.next;
+      last.bytes += segment.bytes;
+    }
   }
-  return { firstSequence: Math.max(from, segments[0] ?? 0), nextSequence };
+  return stretches;
 }

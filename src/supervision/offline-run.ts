@@ -43,6 +43,8 @@ export interface OfflineOptions {
   readonly log: Log;
   /** The exchange frames are appended for, if any. */
   readonly appendTo: Exchange | undefined;
+  /** Whether the last epoch makes bronze tables of sealed segments; what it leaves, later epochs take. */
+  readonly bronzeTables?: boolean;
 }
 
 export class OfflineRun {
@@ -53,13 +55,15 @@ export class OfflineRun {
   readonly #options: OfflineOptions;
   readonly #group: ProcessingGroup;
   readonly #bell: Doorbell | undefined;
+  /** Whether every frame is judged. */
+  #caughtUp = false;
   #epochs = 0;
   #rowsAtEpoch = 0;
   #epoch: Promise<void> | undefined;
   #failure: unknown;
 
   constructor(options: OfflineOptions) {
-    const { config, data, clock, workers, log, appendTo } = options;
+    const { config, data, clock, workers, log, appendTo, bronzeTables = true } = options;
     this.#options = options;
     this.config = config;
     const heads = new Map<Exchange, SharedArrayBuffer>();
@@ -106,6 +110,7 @@ export class OfflineRun {
       layout,
       workers,
       log,
+      isBehind: async () => !(this.#caughtUp && bronzeTables),
       epochSteps: {
         syncBronze: async () => this.writer?.sync(),
         ...commitSteps(data, clock),
@@ -165,6 +170,7 @@ export class OfflineRun {
       await pause(this.#options.timers, POLL_MS);
     }
     await this.#epoch;
+    this.#caughtUp = true;
     if (unread) await this.#runEpoch();
     if (this.#failure !== undefined) throw this.#failure;
     return this.#epochs;

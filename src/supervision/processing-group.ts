@@ -32,6 +32,13 @@ import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
 import type { ExchangeStatus } from '#src/supervision/status';
 import type { LakeThreads, Workers } from '#src/supervision/workers';
+import { warehouseSpec } from '#src/warehouse/open-warehouse';
+
+/**
+ * How many hang limits a job of the lake pool may take, its wait included: it has no heartbeat, and a
+ * slow disk is not a hang.
+ */
+const HANG_LIMITS_PER_JOB = 12;
 
 export interface GroupProgress {
   readonly positions: ReadonlyMap<Exchange, ExchangeProgress>;
@@ -60,6 +67,8 @@ export interface GroupOptions {
   readonly layout: Layout;
   readonly workers: Workers;
   readonly log: Log;
+  /** Whether frames wait to be judged that matter more than bronze tables. */
+  readonly isBehind: () => Promise<boolean>;
   readonly epochSteps: Omit<EpochSteps, 'barrier' | 'tableBronze'>;
 }
 
@@ -99,9 +108,10 @@ export class ProcessingGroup {
     const memory = allocateGroupMemory(shape, doorbells);
     this.#memory = memory;
     this.#pool = options.workers.lake({
-      lakeDir: paths.lake,
+      warehouse: warehouseSpec(config, config.data_dir),
       instruments,
       threads: config.layout.lake_threads,
+      jobMsMax: HANG_LIMITS_PER_JOB * config.supervision.hang_limit_ms,
     });
     const filePrefix = `${options.runName}-${options.generation}`;
     const common = (id: string) => ({
@@ -137,6 +147,7 @@ export class ProcessingGroup {
       bronzeDir: paths.bronze,
       lake: line.lake,
       filePrefix,
+      isBehind: options.isBehind,
     };
     this.epochs = new EpochCoordinator(
       {

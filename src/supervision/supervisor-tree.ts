@@ -8,10 +8,12 @@
  * alone. More restarts than the intensity allows, or a failure that only a person can mend, ends the
  * process with one reason and its exit code.
  */
+
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
 import { EXIT, type ExitCode } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { every, type Timer, type Timers } from '#src/base/timers';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
@@ -46,6 +48,8 @@ import type { Workers } from '#src/supervision/workers';
 import { allocateLiveTrades } from '#src/trades/live-trades';
 
 const TICK_MS = 250;
+/** Frames that may wait to be judged before bronze tables have to wait: a tenth of a second's work. */
+const FRAMES_BEHIND_MAX = 100_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -226,6 +230,14 @@ export class SupervisorTree {
     return head.nextSequence;
   }
 
+  /** Frames received and not yet judged. */
+  async #framesBehind(): Promise<number> {
+    const positions = (await this.#group?.progress())?.positions;
+    const behind = (exchange: Exchange): number =>
+      this.#logEnd(exchange) - (positions?.get(exchange)?.nextSequence ?? 0);
+    return this.#options.exchanges.reduce((sum, exchange) => sum + behind(exchange), 0);
+  }
+
   #startGroup(): ProcessingGroup {
     const { config, data, layout, clock, runName, workers, log } = this.#options;
     const group = new ProcessingGroup({
@@ -245,6 +257,7 @@ export class SupervisorTree {
       layout,
       workers,
       log,
+      isBehind: async () => (await this.#framesBehind()) > FRAMES_BEHIND_MAX,
       epochSteps: {
         syncBronze: (progress) => syncBronze(data, this.#heads, progress),
         ...commitSteps(data, clock, this.#maintenance.queue),
@@ -276,6 +289,7 @@ export class SupervisorTree {
     }
     this.#recentGroupRestarts = recent;
     this.#groupRestarts++;
+    mark('supervision: the processing group restarted');
     log('warn', 'restarting the processing group from the last epoch', {
       reason: failure.message,
       epoch: group.epochs.last,
@@ -326,6 +340,7 @@ export class SupervisorTree {
     ].flatMap((thread) => (thread?.state === 'running' ? [thread] : [])); // a start has its own limit
     for (const hung of this.#heartbeats.look(threads, clock.monotonicMs())) {
       const limit = config.supervision.hang_limit_ms;
+      mark('supervision: an actor hung');
       void (hung as ActorThread<Stoppable>).terminate(`no heartbeat for ${limit} ms`);
     }
   }
@@ -420,6 +435,7 @@ export class SupervisorTree {
   #giveUp(failure: Failure): void {
     if (this.#gaveUp || this.#stopping) return;
     this.#gaveUp = true;
+    mark('supervision: given up');
     // What a person has to mend is one sentence; a bug comes with where it happened.
     if (failure.exitCode === undefined)
       this.#options.log('error', failure.message, { stack: failure.stack });

@@ -19,11 +19,12 @@ import { assert } from '#src/base/errors';
 export const MESSAGE_ID_BYTES = 36;
 export const MESSAGE_ID_WORDS = MESSAGE_ID_BYTES / 4;
 const PREFIX_WORDS = 5;
+const DASH = 0x2d;
 
 /** The text 'xxxx' of every 16-bit value as one word: 256 KiB, of which neighbouring ids share lines. */
-const HEX_4 = wordTable(65_536, (value) => value.toString(16).padStart(4, '0'));
+const HEX_4 = wordTable(65_536, hexWord);
 /** The text 'xxx-' of every 12-bit value. */
-const HEX_3_DASH = wordTable(4_096, (value) => `${value.toString(16).padStart(3, '0')}-`);
+const HEX_3_DASH = wordTable(4_096, (value) => (hexWord(value) >>> 8) | (DASH << 24));
 
 /** The first 20 bytes of the message ids of an instrument, as five words. */
 export function messageIdPrefix(exchange: Exchange, symbol: string): Uint32Array {
@@ -64,8 +65,17 @@ function asciiWords(text: string): Uint32Array {
   return new Uint32Array(new Uint8Array(Buffer.from(text, 'latin1')).buffer);
 }
 
-function wordTable(size: number, text: (value: number) => string): Uint32Array {
-  const bytes = Buffer.alloc(4 * size);
-  for (let value = 0; value < size; value++) bytes.write(text(value), 4 * value, 'latin1');
-  return new Uint32Array(new Uint8Array(bytes).buffer);
+function wordTable(size: number, word: (value: number) => number): Uint32Array {
+  const words = new Uint32Array(size);
+  for (let value = 0; value < size; value++) words[value] = word(value);
+  return words;
+}
+
+/** Four hex digits, the first one in the lowest byte. */
+function hexWord(value: number): number {
+  const digit = (shift: number): number => {
+    const nibble = (value >>> shift) & 15;
+    return nibble + (nibble < 10 ? 48 : 87);
+  };
+  return digit(12) | (digit(8) << 8) | (digit(4) << 16) | (digit(0) << 24);
 }

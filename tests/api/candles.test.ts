@@ -205,11 +205,6 @@ describe('candles', { timeout: 300_000 }, () => {
       400,
       /^interval must be a length of time/,
     );
-    problem(
-      await ask({ kind: 'volume_profile', size: '0.00000001' }),
-      400,
-      /^size|more than|at most/,
-    );
   });
 
   it('have the newest trades beside them', async () => {

@@ -33,7 +33,7 @@ describe('the documents', () => {
       cursorSecret: new Uint8Array(32),
       history: { files: nothing, withDigests: (files) => files, run: async () => 'busy' },
       ledger: { stats: () => Promise.reject(new Error('not asked')), gaps: () => [] },
-      iceberg: { namespace: 'market_data', tables: [], load: () => undefined },
+      iceberg: { namespace: 'market_data', tables: [], load: async () => undefined },
       limits: { ...DEFAULT_LIMITS, requestsPerSecond: 10_000 },
       onFailure: () => {},
     });

@@ -10,7 +10,7 @@ import { BRONZE } from '#schemas/bronze';
 import { nodeDisk } from '#src/base/node-disk';
 import { BronzeEncoder } from '#src/lake/bronze-encoder';
 import type { BronzeJob } from '#src/lake/job';
-import { ROWS_PER_FILE_MAX } from '#src/lake/parquet-writer';
+import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
 import type { StagedFile } from '#src/lake/staged-file';
 import { FRAME_BYTES_MAX, FRAME_KINDS } from '#src/log/frame';
 import { listSegments, segmentPath } from '#src/log/segment-files';
@@ -58,7 +58,11 @@ const rowOf = (read: ReadFrame) => ({
 /** A log of small segments; answers its folder. */
 async function logOf(frames: Iterable<TestFrame>, segmentBytesMax?: number): Promise<string> {
   const dir = join(root, `log-${logs++}`);
-  const writer = openWriter(disk, { dir, ...(segmentBytesMax && { segmentBytesMax }) });
+  const writer = openWriter(disk, {
+    dir,
+    exchange: 'KRAKEN',
+    ...(segmentBytesMax && { segmentBytesMax }),
+  });
   let count = 0;
   for (const one of frames) {
     appendFrame(writer, one);

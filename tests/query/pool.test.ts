@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { History, type HistorySource } from '#src/api/history';
+import { loadConfig } from '#src/config/load';
+import { PACKAGE_ROOT } from '#src/config/package-root';
+import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import type { Query, QueryAnswer } from '#src/query/job';
 import { type Overrun, QueryPool } from '#src/query/pool';
 import { runQuery } from '#src/query/run-query';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { MemoryDisk } from '#tests/support/memory-disk';
 
 const query = (kind: string) => ({ kind }) as unknown as Query;
@@ -12,7 +16,8 @@ const query = (kind: string) => ({ kind }) as unknown as Query;
 describe('the query pool', { timeout: 120_000 }, () => {
   const pool = new QueryPool({
     worker: new URL('./unruly.worker.js', import.meta.url),
-    lakeDir: '/nowhere',
+    warehouse: { kind: 'disk', dir: '/nowhere' },
+    catalog: loadConfig({ env: {}, cwd: PACKAGE_ROOT }).catalog,
     concurrency: 2,
     timeoutMs: 2_000,
     memoryMb: 64,
@@ -100,17 +105,8 @@ describe('history', () => {
 
   it('tells a deleted file from a damaged one', async () => {
     const disk = new MemoryDisk();
-    const place = {
-      lakeDir: '/lake',
-      disk,
-      read: (): Uint8Array => {
-        throw Object.assign(new Error('no such file'), {
-          code: 'ENOENT',
-          errno: -2,
-          syscall: 'open',
-        });
-      },
-    };
+    const warehouse = new DiskWarehouse(disk, '/lake');
+    const place = { warehouse, catalog: FILE_CATALOG };
     const files = [
       { path: 'x.parquet', partition: 'exchange_date=2026-11-23/exchange_hour=07', sha256: '00' },
     ];
@@ -128,7 +124,8 @@ describe('history', () => {
       format: 'json',
     };
     assert.deepEqual(await runQuery(place, asked), { kind: 'gone' });
-    const damaged = await runQuery({ ...place, read: () => new Uint8Array(10) }, asked);
+    await warehouse.put('x.parquet', new Uint8Array(10));
+    const damaged = await runQuery(place, asked);
     assert.equal(damaged.kind, 'damaged');
   });
 });

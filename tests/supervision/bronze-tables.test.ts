@@ -18,6 +18,7 @@ import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import { recoverLake } from '#src/state/recovery';
 import { StateStore } from '#src/state/store';
 import { tableBronze } from '#src/supervision/bronze-tables';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { query } from '#tests/lake/duckdb';
 import { openLog, temporaryDirectory, withPipeline } from '#tests/pipeline/pipeline';
 import { CREATED_US, epochCommit } from '#tests/state/fixtures';
@@ -72,13 +73,19 @@ class Life {
   store!: StateStore;
   writer!: LogWriter;
   generation = 0;
+  /** What the pipeline says when it is asked. */
+  behind = false;
 
   /** A start: the log and the lake are recovered, files no epoch names are gone. */
   async start(): Promise<void> {
     makeDirectoryDurably(disk, this.lakeDir);
     this.generation++;
     this.store = await StateStore.open(join(this.root, 'state'), { createdUs: CREATED_US });
-    await recoverLake({ disk, store: this.store, lakeDir: this.lakeDir, tables: NO_TABLES });
+    await recoverLake({
+      warehouse: new DiskWarehouse(disk, this.lakeDir),
+      store: this.store,
+      tables: NO_TABLES,
+    });
     this.writer = openWriter(disk, { dir: this.dir, exchange: EXCHANGE, segmentBytesMax: 700 });
   }
 
@@ -113,6 +120,7 @@ class Life {
         bronzeDir: this.bronzeDir,
         lake: async (job) => this.encoder.run(job),
         filePrefix: `g${this.generation}`,
+        isBehind: async () => this.behind,
       },
       last.bronze,
       [progress],
@@ -194,6 +202,26 @@ test('a damaged seal makes its segment and the later ones wait, and is made agai
     await life.epoch(120, true);
     const end = sealedBelow(life.dir, 120);
     assert.ok(end > second);
+    assert.deepEqual(await rowsIn(life.store, life.lakeDir, TABLE), framesBelow(life.dir, end));
+    await life.stop();
+  } finally {
+    life.remove();
+  }
+});
+
+test('segments wait while the pipeline is behind', async () => {
+  const life = new Life();
+  try {
+    await life.start();
+    life.append(120);
+    life.behind = true;
+    await life.epoch(120, true);
+    assert.deepEqual(life.store.epoch().bronze, []);
+    life.behind = false;
+    await life.epoch(120, true);
+    const end = sealedBelow(life.dir, 120);
+    assert.ok(end > 0);
+    assert.equal(life.store.epoch().bronze[0]?.nextSequence, end);
     assert.deepEqual(await rowsIn(life.store, life.lakeDir, TABLE), framesBelow(life.dir, end));
     await life.stop();
   } finally {
