@@ -34,23 +34,31 @@ export interface LiveRun extends LiveAnswer {
   readonly exchangesCpuMs: number;
 }
 
-/** With `queries` it also measures latencies; with `pushed` those of a client of the stream. */
+export interface LiveOptions {
+  /** Follows frames to their candles; so does asking queries. */
+  readonly latencies?: boolean;
+  /** Follows frames to candles that a client of the stream is pushed. */
+  readonly pushed?: boolean;
+  /** Over the configuration. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export async function runLive(
   dataDir: string,
   tradesPerSecond: number,
   seconds: number,
   queries: number,
-  pushed = false,
+  { latencies = queries > 0, pushed = false, env: more = {} }: LiveOptions = {},
 ): Promise<LiveRun> {
   const { simulator, env } = await startExchanges(tradesPerSecond, dataDir);
   const elapsed = stopwatch();
   try {
     const request: LiveRequest = {
-      env: { ...env, BULLION_LOG_LEVEL: 'error' },
+      env: { ...env, BULLION_LOG_LEVEL: 'error', ...more },
       seconds,
       watched: WATCHED,
       idsAbove: IDS_ABOVE,
-      latencies: pushed || queries > 0,
+      latencies: pushed || latencies,
       pushed,
       queries,
     };
