@@ -8,7 +8,9 @@ import { answerOf, type LakeAnswer } from '#src/lake/answer';
 import type { LakeJob } from '#src/lake/job';
 import { LakeEncoder } from '#src/lake/lake-encoder';
 import type { LakeWorkerData } from '#src/lake/pool';
+import { nameThread } from '#src/runtime/affinity';
 
+nameThread('lake');
 const { lakeDir, instruments } = workerData as LakeWorkerData;
 const encoder = new LakeEncoder(instruments, { lakeDir, disk: nodeDisk() });
 

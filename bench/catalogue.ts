@@ -1,6 +1,7 @@
 /** Every benchmark there is, in the order of the page: from the smallest part to the whole. */
 import type { Benchmark } from './benchmark.js';
 import { bronzeAppend } from './bronze-append.bench.js';
+import { budget } from './budget.bench.js';
 import { candleFold } from './candle-fold.bench.js';
 import { dedup } from './dedup.bench.js';
 import { encode } from './encode.bench.js';
@@ -20,6 +21,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   bronzeAppend,
   encode,
   pipeline,
+  budget,
   live,
   push,
   recover,
