@@ -10,10 +10,12 @@
  * silver table and in gold, so those rows are encoded once for both; duplicates get files of silver
  * alone. Encoding is the largest cost of all: this halves it.
  */
+
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { loadInt64 } from '#src/base/int64';
+import { mark } from '#src/base/marks';
 import type { TradeBatch } from '#src/columns/trade-batch';
 import { type Lake, TradeSink } from '#src/lake/trade-sink';
 import { BarrierAlignment } from '#src/ring/barrier-alignment';
@@ -129,6 +131,7 @@ export class GoldActor implements Actor {
       }
       if (!this.#finish(index, input)) {
         this.#stalls++;
+        mark('gold: a chunk or a ring was full');
         break;
       }
       input.busy = false;

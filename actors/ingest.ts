@@ -15,6 +15,7 @@
 import type { Exchange } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { errorCode } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import type { Timer } from '#src/base/timers';
 import { backoffCeilingMs, backoffDelayMs, failuresAfter } from '#src/feed/backoff';
 import { type FeedCounters, newFeedCounters } from '#src/feed/counters';
@@ -254,6 +255,7 @@ export class IngestActor {
       const upMs = this.#ports.clock.monotonicMs() - this.#runningSinceMs;
       this.#diskFailures = failuresAfter(this.#diskFailures, upMs, DISK_BACKOFF);
       this.counters.diskFull++;
+      mark('ingest: connections closed for a full disk');
       this.#state = 'disk_full';
       this.#say('error', 'disk_full', `${this.#lastError}; connections are closed until then`);
       // Nothing more is taken, so there is nothing to wait for.
@@ -282,6 +284,7 @@ export class IngestActor {
       this.#onWriteError(error);
       return false;
     }
+    mark('ingest: the disk took data again');
     this.#say('info', 'disk_free', 'the disk takes data again: connecting');
     this.#onWritten();
     return true;

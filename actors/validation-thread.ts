@@ -45,6 +45,7 @@ export async function start(
     const reader = LogReader.open({
       disk: machine.disk,
       dir: join(paths.bronze, exchangeKey(exchange)),
+      exchange,
       fromSequence: progress.nextSequence,
       onGap: (damage) =>
         void line.log('error', `damaged bytes in the ${exchange} log`, { ...damage }),

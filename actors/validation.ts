@@ -7,8 +7,10 @@
  * function of the log, whatever the number of shards. Barriers start here: the positions a shard
  * notes when it sends barrier n are the positions from which a recovery of epoch n resumes.
  */
+
 import { type Exchange, exchangeCode } from '#schemas/exchange';
 import { storeInt64 } from '#src/base/int64';
+import { mark } from '#src/base/marks';
 import type { TradeBatch } from '#src/columns/trade-batch';
 import { FRAME_CONTROL, FRAME_DEAD, NO_REASON } from '#src/exchanges/parsed-trades';
 import { DeadLetterSink } from '#src/lake/dead-letter-sink';
@@ -162,6 +164,7 @@ export class ValidationActor implements Actor {
       }
       if (!this.#passOn(source)) {
         this.#stalls++;
+        mark('validation: no slot was free');
         break;
       }
       this.#finishFrame(source);
@@ -300,7 +303,10 @@ export class ValidationActor implements Actor {
     const { gold, shard, report } = this.#options;
     // Every ring must take the watermarks and the barrier together, or the barrier waits.
     const needed = this.#sources.length + 1;
-    if (!this.#flush()) return 0;
+    if (!this.#flush()) {
+      mark('validation: a barrier waited for room');
+      return 0;
+    }
     if (gold.some(({ ring }) => ring.capacity - ring.size < needed)) return 0;
     for (const source of this.#sources) source.watermarkToldUs = 0;
     this.#tellWatermarks();

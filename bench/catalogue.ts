@@ -3,6 +3,7 @@ import type { Benchmark } from './benchmark.js';
 import { bronzeAppend } from './bronze-append.bench.js';
 import { budget } from './budget.bench.js';
 import { candleFold } from './candle-fold.bench.js';
+import { compaction } from './compaction.bench.js';
 import { dedup } from './dedup.bench.js';
 import { encode } from './encode.bench.js';
 import { live } from './live.bench.js';
@@ -20,6 +21,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   candleFold,
   bronzeAppend,
   encode,
+  compaction,
   pipeline,
   budget,
   live,

@@ -8,6 +8,7 @@ import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
+import { newSecret } from '#src/base/secret';
 import { systemTimers } from '#src/base/timers';
 import { loadConfig } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
@@ -105,7 +106,7 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     timers: systemTimers,
     workers: threadWorkers(new URL('../actors/', import.meta.url)),
     log: openLog('error'),
-    access: THIS_MACHINE_ONLY,
+    gateway: { access: THIS_MACHINE_ONLY, cursorSecret: newSecret() },
     giveUp: (_, reason) => {
       throw new Error(reason);
     },

@@ -25,8 +25,8 @@ const TRADES_PER_SECOND_PER_EXCHANGE = 300;
 const FIGURES_MS = 1_000;
 /** 2026-07-07, the day of the prices in src/simulator/instrument.ts. */
 const IDS_FROM_SECONDS = 1_783_382_400;
-/** An instrument makes about 27 trades a second here. */
-const IDS_PER_SECOND = 50;
+/** No instrument makes more than its whole exchange does. */
+const IDS_PER_SECOND = TRADES_PER_SECOND_PER_EXCHANGE;
 
 const FAULTS: Partial<FaultProfile> = {
   duplicate: 0.01,
@@ -34,7 +34,7 @@ const FAULTS: Partial<FaultProfile> = {
   late: 0.0005,
   lateUs: [5_000_000, 60_000_000],
   drop: 0.0005,
-  lose: 0.0001,
+  lose: 0.00002,
   invalid: 0.0002,
   garbage: 0.0002,
   control: 0.0005,

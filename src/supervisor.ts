@@ -10,12 +10,14 @@ import { parseArgs } from 'node:util';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { diskFailure, EXIT, UserError } from '#src/base/errors';
+import { newSecret } from '#src/base/secret';
 import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { loadTokens, requireToken, TOKEN_VARIABLES } from '#src/config/tokens';
 import { coresAllowed } from '#src/runtime/affinity';
 import { openDataDirectory } from '#src/supervision/data-directory';
+import { failpoint } from '#src/supervision/failpoint';
 import { planLayout, printLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
@@ -60,15 +62,38 @@ async function main(): Promise<void> {
   }
 
   const log = openLog(config.log.level);
-  const data = await openDataDirectory({
+  const opening = openDataDirectory({
     config,
     instruments,
     clock,
     binanceStream: exchanges.includes('BINANCE') ? config.exchanges.binance.channel : undefined,
     purpose: 'the server',
+    step: failpoint(process.env),
   });
+  let tree: SupervisorTree | undefined;
   let stopping = false;
-  const tree = new SupervisorTree({
+  const stop = async (signal: string): Promise<void> => {
+    if (stopping) process.exit(128 + 15);
+    stopping = true;
+    log('info', 'stopping', { signal });
+    setTimeout(() => {
+      log('warn', `the orderly end took longer than ${STOP_MS_MAX / 1000} s and was cut short`);
+      process.exit(EXIT.ok);
+    }, STOP_MS_MAX).unref();
+    // What is half open comes to its end first; when it cannot, `main` says why.
+    const opened = await opening.catch(() => undefined);
+    if (opened === undefined) return;
+    await tree?.stop();
+    await opened.close();
+    log('info', 'stopped');
+    process.exit(EXIT.ok);
+  };
+  process.on('SIGTERM', (signal) => void stop(signal));
+  process.on('SIGINT', (signal) => void stop(signal));
+
+  const data = await opening;
+  if (stopping) return; // a signal came first
+  tree = new SupervisorTree({
     config,
     data,
     exchanges,
@@ -78,28 +103,13 @@ async function main(): Promise<void> {
     timers: systemTimers,
     workers: threadWorkers(new URL('./actors/', import.meta.url)),
     log,
-    access: { tokens, hosts, origins },
+    gateway: { access: { tokens, hosts, origins }, cursorSecret: newSecret() },
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);
       process.exit(exitCode); // durable state is complete at every instant; nothing to tidy up
     },
   });
-
-  const stop = async (signal: string): Promise<void> => {
-    if (stopping) process.exit(128 + 15);
-    stopping = true;
-    log('info', 'stopping', { signal });
-    setTimeout(() => {
-      log('warn', `the orderly end took longer than ${STOP_MS_MAX / 1000} s and was cut short`);
-      process.exit(EXIT.ok);
-    }, STOP_MS_MAX).unref();
-    await tree.stop();
-    await data.close();
-    log('info', 'stopped');
-    process.exit(EXIT.ok);
-  };
-  process.on('SIGTERM', (signal) => void stop(signal));
-  process.on('SIGINT', (signal) => void stop(signal));
+  data.stateChecked.catch(die);
 
   const up = await tree.start();
   if (up === undefined) return; // a signal came first

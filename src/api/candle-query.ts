@@ -8,6 +8,7 @@
 import type { Instrument } from '#schemas/instrument';
 import { TIMEFRAMES, type Timeframe } from '#schemas/timeframe';
 import type { CandleRange } from '#src/api/candle-source';
+import type { Filling } from '#src/api/filled-candles';
 import { INSTRUMENT, instrumentOf } from '#src/api/instrument-names';
 import {
   bad,
@@ -30,13 +31,23 @@ export const CANDLE_QUERY = {
   start: optional(time('First window start to give, inclusive.')),
   end: optional(time('Window start to stop before, exclusive.')),
   limit: withDefault(integer(1, LIMIT_MAX, 'At most this many candles.'), LIMIT_DEFAULT),
+  fill: optional(
+    oneOf(
+      ['previous', 'null'],
+      'Windows without a trade are given too, with the close before them (previous) or with nulls.',
+    ),
+  ),
 };
+
+export interface CandleQuestion extends CandleRange {
+  readonly fill: Filling | undefined;
+}
 
 export function candleQuestion(
   instruments: readonly Instrument[],
   timeframe: Timeframe,
-  { symbol, exchange, start, end, limit }: Values<typeof CANDLE_QUERY>,
-): CandleRange {
+  { symbol, exchange, start, end, limit, fill }: Values<typeof CANDLE_QUERY>,
+): CandleQuestion {
   const instrument = instrumentOf(instruments, symbol, exchange);
   const fromUs = start ?? 0;
   const toUs = end ?? Number.MAX_SAFE_INTEGER;
@@ -48,6 +59,7 @@ export function candleQuestion(
     toUs,
     limit,
     which: start === undefined ? 'last' : 'first',
+    fill,
   };
 }
 
@@ -55,7 +67,7 @@ export function candleQuery(
   instruments: readonly Instrument[],
   timeframe: unknown,
   query: unknown,
-): CandleRange {
+): CandleQuestion {
   const length = TIMEFRAME.read(timeframe, 'timeframe');
   return candleQuestion(instruments, length, readParameters(CANDLE_QUERY, query));
 }

@@ -14,10 +14,16 @@ import {
 import type { Instrument } from '#schemas/instrument';
 import { Access, type AccessRules, THIS_MACHINE_ONLY } from '#src/api/access';
 import { type Admission, admit } from '#src/api/admission';
+import { registerAggregations } from '#src/api/aggregation-routes';
+import { Answers } from '#src/api/answers';
 import { registerCandles } from '#src/api/candle-routes';
 import type { CandleSource } from '#src/api/candle-source';
+import { Cursors } from '#src/api/cursor';
+import { registerDeadLetters } from '#src/api/dead-letter-routes';
+import { documentRoutes, serveDocuments } from '#src/api/documents';
 import type { StatusSource } from '#src/api/health';
 import { registerHealth } from '#src/api/health-routes';
+import { History, type HistorySource } from '#src/api/history';
 import { type IcebergSource, registerIceberg } from '#src/api/iceberg-routes';
 import { registerPage } from '#src/api/page-routes';
 import { PROBLEM_TYPE, Problem, problemBody, statusDetail } from '#src/api/problem';
@@ -28,15 +34,26 @@ import {
   SERVER_LIMITS,
 } from '#src/api/protection';
 import { answerBrokenRequest } from '#src/api/raw-answer';
+import { type LedgerSource, registerReports } from '#src/api/report-routes';
+import { registerSnapshots } from '#src/api/snapshot-routes';
 import { registerSymbols } from '#src/api/symbol-routes';
+import { registerTrades } from '#src/api/trade-routes';
+import { registerUdf } from '#src/api/udf-routes';
 import { errorCode } from '#src/base/errors';
 
 export interface GatewayOptions {
   readonly instruments: readonly Instrument[];
   readonly candles: CandleSource;
   readonly status: StatusSource;
+  readonly nowUs: () => number;
   /** The tables; without it there is no catalog. */
   readonly iceberg?: IcebergSource;
+  /** Committed files and the threads that read them; without it there is no history. */
+  readonly history?: HistorySource;
+  /** Counts and gaps; without it there are no reports. */
+  readonly ledger?: LedgerSource;
+  /** Signs cursors, 32 bytes; cursors of another one are refused. */
+  readonly cursorSecret: Uint8Array;
   /** Who may ask; only this machine, without a token, unless given. */
   readonly access?: AccessRules;
   readonly limits?: ConnectionLimits;
@@ -72,7 +89,7 @@ function problemOf(error: unknown): Problem {
 }
 
 export async function createGateway(options: GatewayOptions): Promise<FastifyInstance> {
-  const { instruments, candles, status, iceberg, onFailure } = options;
+  const { instruments, candles, status, iceberg, ledger, nowUs, onFailure } = options;
 
   const answerError = (error: unknown, reply: FastifyReply): void => {
     const problem = problemOf(error);
@@ -98,22 +115,36 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
     new Access(options.access ?? THIS_MACHINE_ONLY),
     options.limits ?? DEFAULT_LIMITS,
   );
+  await documentRoutes(app);
   // Filled by the routes themselves, those others add included.
   const routes: string[] = [];
   app.addHook('onRoute', ({ method, url, schema }) => {
-    const isHidden = (schema as { hide?: boolean } | undefined)?.hide === true;
-    if ((method === 'GET' || method === 'POST') && !isHidden) routes.push(`${method} ${url}`);
+    if ((method === 'GET' || method === 'POST') && schema?.hide !== true) {
+      routes.push(`${method} ${url}`);
+    }
   });
   app.setNotFoundHandler((_request, reply) => {
     const there = `There is no such route; there are ${routes.join(', ')}.`;
     sendProblem(reply, new Problem(404, there));
   });
 
-  registerCandles(app, { instruments, candles });
+  const answers = new Answers();
+  const cursors = new Cursors(options.cursorSecret);
+  const history = options.history && new History(options.history, onFailure);
+  registerCandles(app, { instruments, candles, history, answers, nowUs });
+  if (history !== undefined) {
+    registerTrades(app, { instruments, history, cursors, answers, nowUs });
+    registerAggregations(app, { instruments, history, answers, nowUs });
+    registerSnapshots(app, { instruments, history, answers, nowUs });
+    registerDeadLetters(app, { history, cursors, answers, nowUs });
+  }
+  if (ledger !== undefined) registerReports(app, { instruments, candles, ledger, cursors });
   registerSymbols(app, instruments);
+  registerUdf(app, { instruments, candles, nowUs });
   registerHealth(app, status);
   if (iceberg !== undefined) registerIceberg(app, iceberg, onFailure);
   registerPage(app);
   options.push?.(app, admission);
+  await serveDocuments(app);
   return app;
 }

@@ -20,7 +20,9 @@ export interface IcebergSource {
   readonly namespace: string;
   readonly tables: readonly string[];
   /** The newest metadata (JSON text) of a table and its URI; undefined when there is no such table. */
-  load(table: string): { readonly location: string; readonly metadata: string } | undefined;
+  load(
+    table: string,
+  ): Promise<{ readonly location: string; readonly metadata: string } | undefined>;
 }
 
 const ENDPOINTS = [
@@ -82,9 +84,9 @@ function routes(scope: FastifyInstance, source: IcebergSource): void {
     const message = `Namespace does not exist: ${namespace}`;
     throw new IcebergError(404, 'NoSuchNamespaceException', message);
   };
-  const load = ({ namespace, table }: TableParams) => {
+  const load = async ({ namespace, table }: TableParams) => {
     requireNamespace(namespace);
-    const loaded = source.load(table);
+    const loaded = await source.load(table);
     if (loaded !== undefined) return loaded;
     const message = `Table does not exist: ${namespace}.${table}`;
     throw new IcebergError(404, 'NoSuchTableException', message);
@@ -121,7 +123,7 @@ function routes(scope: FastifyInstance, source: IcebergSource): void {
     `${one}/tables/:table`,
     getOnly,
     async (request, reply) => {
-      const { location, metadata } = load(request.params);
+      const { location, metadata } = await load(request.params);
       const refsOnly = request.query.snapshots === 'refs';
       const text = refsOnly ? withReferencedSnapshots(metadata) : metadata;
       const etag = `"${createHash('sha256').update(text).digest('hex').slice(0, 32)}"`;
@@ -133,7 +135,7 @@ function routes(scope: FastifyInstance, source: IcebergSource): void {
     },
   );
   scope.head<{ Params: TableParams }>(`${one}/tables/:table`, async ({ params }, reply) => {
-    load(params);
+    await load(params);
     return reply.code(204).send();
   });
 }

@@ -13,7 +13,7 @@ export function registerPage(app: FastifyInstance, files: readonly PageFile[] = 
   for (const { path, type, bytes } of files) {
     const tag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
     // Part of the page, not of the API: the documents do not list it.
-    const schema: object = { hide: true };
+    const schema = { hide: true };
     app.get(path, { schema, config: { access: 'public' } }, async (request, reply) => {
       void reply.headers({ 'cache-control': CACHE, etag: tag });
       if (request.headers['if-none-match'] === tag) return reply.code(304).send();

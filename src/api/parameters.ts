@@ -87,7 +87,7 @@ export function integer(min: number, max: number, description: string): Paramete
       let number = value;
       if (typeof value !== 'number') {
         const text = oneText(value, name, allowed);
-        number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+        number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
       }
       const isGood = Number.isSafeInteger(number) && (number as number) >= min;
       if (isGood && (number as number) <= max) return number as number;
@@ -162,10 +162,31 @@ export function decimal(description: string): Parameter<bigint> {
     optional: false,
     read(value, name) {
       required(value, name, allowed);
-      const given = oneText(value, name, allowed);
+      const isWhole = typeof value === 'number' && Number.isSafeInteger(value);
+      const given = isWhole ? String(value) : oneText(value, name, allowed);
       const [whole = '', fraction = ''] = given.split('.');
       const scaled = pattern.test(given) ? BigInt(whole + fraction.padEnd(8, '0')) : 0n;
       if (scaled > 0n) return scaled;
+      throw bad(name, `must be ${allowed}, got ${quoted(given)}`);
+    },
+  };
+}
+
+const UNIT_US = { s: 1e6, m: 60e6, h: 3_600e6, d: 86_400e6 } as const;
+
+/** A length of time such as 90s, 5m, 4h or 1d; in microseconds. */
+export function interval(daysMax: number, description: string): Parameter<number> {
+  const allowed = `a length of time from 1s to ${daysMax}d, such as 90s, 5m, 4h or 1d`;
+  const pattern = /^([1-9]\d{0,6})([smhd])$/;
+  return {
+    schema: Type.String({ pattern: pattern.source, description }),
+    optional: false,
+    read(value, name) {
+      required(value, name, allowed);
+      const given = oneText(value, name, allowed);
+      const [, count, unit = 's'] = pattern.exec(given) ?? [];
+      const us = Number(count) * UNIT_US[unit as keyof typeof UNIT_US];
+      if (us <= daysMax * UNIT_US.d) return us;
       throw bad(name, `must be ${allowed}, got ${quoted(given)}`);
     },
   };

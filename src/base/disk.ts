@@ -6,6 +6,7 @@
  * system errors with a `code`. Calls are synchronous, except `datasync`, which can take seconds on a
  * bad disk and therefore runs off the thread.
  */
+import { mark } from '#src/base/marks';
 
 /** read: an existing file. update: an existing file, read and written. create: a new, empty file. */
 export type OpenMode = 'read' | 'update' | 'create';
@@ -59,6 +60,7 @@ export function writeFully(
       throw Object.assign(new Error(reason), { code: 'EIO' });
     }
     written += count;
+    if (written < length) mark('disk: a short write went on');
   }
 }
 

@@ -5,8 +5,10 @@
  * A candle comes in when its window is asked for: loaded when it may have been committed, empty
  * otherwise. It leaves when the book says so; `load` must then be able to bring it back.
  */
+
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { assert } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { IncompleteWindows } from '#src/candles/incomplete-windows';
 import {
   CANDLE_WORDS,
@@ -69,6 +71,7 @@ export class ResidentCandles {
       this.#enlist(empty);
       return empty;
     }
+    mark('candles: a late trade changed a committed candle');
     const record = recordWords(bytes);
     assert(
       record.length === CANDLE_WORDS &&

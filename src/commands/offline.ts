@@ -33,6 +33,8 @@ export interface OfflineRequest {
   readonly binanceStream: OpenOptions['binanceStream'];
   /** Derive by the directory's own rules, not by those of the configuration. */
   readonly keepRules?: boolean;
+  /** The state may be damaged. */
+  readonly distrustState?: boolean;
   /** Instead of the configured instruments. */
   readonly instruments?: readonly ConfiguredInstrument[];
   readonly bronze?: string;
@@ -42,7 +44,8 @@ export async function withOfflineRun<T>(
   request: OfflineRequest,
   work: (context: OfflineContext) => Promise<T>,
 ): Promise<T> {
-  const { purpose, appendTo, binanceStream, bronze, keepRules = false } = request;
+  const { purpose, appendTo, binanceStream, bronze } = request;
+  const { keepRules = false, distrustState = false } = request;
   const clock = systemClock();
   const data = await openDataDirectory({
     config: request.config,
@@ -51,6 +54,7 @@ export async function withOfflineRun<T>(
     purpose,
     binanceStream,
     keepRules,
+    distrustState,
     ...(bronze !== undefined && { bronze }),
   });
   const config = withRules(withBinanceStream(request.config, data.binanceStream), data.rules);

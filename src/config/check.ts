@@ -20,13 +20,18 @@ export function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
+/** A key as it is; one that could break a sentence apart, as JSON. */
+function keyName(key: string): string {
+  return /^[\w-]+$/.test(key) ? key : shown(key);
+}
+
 function fault(error: ValueError): Fault {
   // A JSON pointer: "/exchanges/binance/channel", with ~1 and ~0 for "/" and "~" in a key.
   const path = error.path
     .split('/')
     .slice(1)
     .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
-  const name = path.join('.') || 'the file';
+  const name = path.map(keyName).join('.') || 'the file';
   if (error.type === ValueErrorType.ObjectAdditionalProperties) {
     const known = Object.keys((error.schema as TObject).properties).join(', ');
     return { path, sentence: `${name} is not a known key; allowed: ${known}` };

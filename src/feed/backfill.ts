@@ -5,6 +5,7 @@
  * long as the exchange says, pages and tries are bounded, and what cannot be had is given up and
  * stays in the gap ledger. Pages go to bronze as they came; gold drops what it has already.
  */
+import { mark } from '#src/base/marks';
 import type { Timer } from '#src/base/timers';
 import { FRAME_BYTES_MAX } from '#src/log/frame';
 import { backoffDelayMs } from './backoff.js';
@@ -121,6 +122,7 @@ export class Backfill {
   #settle(act: () => void): void {
     this.#isBusy = false;
     if (this.#isRunning) act();
+    else mark('backfill: an answer came after the stop');
   }
 
   #onResponse(range: IdRange, request: PageRequest, response: HttpResponse): void {
@@ -149,6 +151,7 @@ export class Backfill {
 
   #onPage(range: IdRange, request: PageRequest, body: Uint8Array, page: PageTrades): void {
     if (page.rows > 0 && !this.#owner.onPage(range, body, page)) {
+      mark('backfill: a page could not be stored');
       this.#resumeAfter(RETRY_BACKOFF.baseMs);
       return;
     }
@@ -179,11 +182,13 @@ export class Backfill {
   }
 
   #onRateLimit(waitMs: number, text: string): void {
+    mark('backfill: slowed down by the exchange');
     this.#owner.onRateLimited(waitMs, text);
     this.#resumeAfter(waitMs);
   }
 
   #onFailure(range: IdRange, why: string): void {
+    mark('backfill: a request failed');
     this.#failures++;
     if (this.#failures >= this.#limits.failuresMax) {
       this.#end(range, why);

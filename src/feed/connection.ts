@@ -12,6 +12,7 @@
  */
 
 import { errorCode } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import type { Timer } from '#src/base/timers';
 import type { FeedPorts, Socket, SocketHandlers } from './ports.js';
 import { type Control, type FeedProtocol, OTHER } from './protocol.js';
@@ -222,6 +223,7 @@ export class FeedConnection implements SocketHandlers {
   #onAckDeadline(): void {
     const { pending, answers } = this.#tracker;
     if (answers === 0) {
+      mark('feed: a subscription was never answered');
       this.#drop({ kind: 'unacknowledged' });
     } else if (this.#askedAgain) {
       this.#owner.onUnanswered(this, pending);

@@ -6,6 +6,7 @@
  */
 
 import type { Instrument } from '#schemas/instrument';
+import { mark } from '#src/base/marks';
 import type { Timer } from '#src/base/timers';
 import { KIND_REST, KIND_WS } from '#src/log/frame';
 import { AttemptBudget } from './attempt-budget.js';
@@ -100,7 +101,7 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
   /** Ids up to which a range was given up: the exchange's claims below are not believed again. */
   readonly #givenUp = new Map<number, number>();
   /** Gaps of the ledger asked for already, of those it showed last: each is asked for once. */
-  #askedGaps: ReadonlySet<string> = new Set();
+  #askedGaps = new Set<string>();
   readonly #reported = new Set<string>();
   readonly #encoder = new TextEncoder();
   #lastConnection = 0;
@@ -159,12 +160,15 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
    */
   fillGaps(gaps: readonly IdRange[]): void {
     const asked = this.#askedGaps;
-    this.#askedGaps = new Set(gaps.map(gapName));
+    this.#askedGaps = new Set();
     for (const gap of gaps) {
       const index = this.#index.get(this.#protocol.wireSymbol(gap.symbol));
-      if (index === undefined || asked.has(gapName(gap))) continue;
-      if (gap.hi <= (this.#givenUp.get(index) ?? -1)) continue;
-      this.#marks.suspectGap(index, gap.lo, gap.hi, gap.sinceUs);
+      if (index === undefined || gap.hi <= (this.#givenUp.get(index) ?? -1)) continue;
+      const wasAsked = asked.has(gapName(gap));
+      if (wasAsked || this.#marks.suspectGap(index, gap.lo, gap.hi, gap.sinceUs)) {
+        if (!wasAsked) mark('backfill: a gap of the ledger was asked for');
+        this.#askedGaps.add(gapName(gap));
+      }
     }
   }
 
@@ -259,8 +263,15 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
 
   onEnded(connection: FeedConnection, end: ConnectionEnd, retryMs: number | undefined): void {
     this.#countConnected();
-    if (end.kind === 'oversize') this.#counters.oversize++;
-    if (end.kind === 'silent') this.#counters.silences++;
+    if (end.kind === 'oversize') {
+      mark('feed: a message was too large');
+      this.#counters.oversize++;
+    }
+    if (end.kind === 'silent') {
+      mark('feed: a connection was silent');
+      this.#counters.silences++;
+    }
+    if (end.kind === 'refused') mark('feed: a connection was refused');
     if (end.kind === 'refused' && (end.status === 429 || end.status === 418)) {
       this.#counters.rateLimited++;
     }
@@ -290,6 +301,7 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
       return;
     }
     this.#counters.backfillGivenUp++;
+    mark('backfill: a range was given up');
     this.#givenUp.set(index, Number.isFinite(range.hi) ? range.hi : this.#marks.mark(index));
     this.#say(
       'warn',

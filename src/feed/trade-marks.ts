@@ -96,18 +96,23 @@ export class TradeMarks {
 
   /** Marks [lo, hi] as possibly missing. Nothing happens before the first trade of an instrument. */
   suspect(instrument: number, lo: number, hi: number): void {
+    if (this.#mark[instrument] === -1) return;
     this.#suspectSince(instrument, lo, hi, this.#markTimeUs[instrument] as number);
   }
 
-  /** Marks [lo, hi], below the mark and between trades stored, the earlier one at `sinceUs`. */
-  suspectGap(instrument: number, lo: number, hi: number, sinceUs: number): void {
-    if (hi - lo < JUMP_MAX && hi < this.mark(instrument)) {
-      this.#suspectSince(instrument, lo, hi, sinceUs);
-    }
+  /**
+   * Marks [lo, hi], a gap between trades stored, the earlier one at `sinceUs`: below the mark, unless
+   * nothing of the instrument has come in yet. Answers whether it will be fetched.
+   */
+  suspectGap(instrument: number, lo: number, hi: number, sinceUs: number): boolean {
+    const mark = this.mark(instrument);
+    if (hi - lo >= JUMP_MAX || (mark !== -1 && hi >= mark)) return false;
+    this.#suspectSince(instrument, lo, hi, sinceUs);
+    return true;
   }
 
   #suspectSince(instrument: number, lo: number, hi: number, sinceUs: number): void {
-    if (this.#mark[instrument] === -1 || lo > hi) return;
+    if (lo > hi) return;
     const oldLo = this.#lo[instrument] as number;
     if (oldLo === -1) {
       this.#lo[instrument] = lo;

@@ -83,7 +83,7 @@ export class BronzeEncoder {
   }
 
   run({ exchange, dir, fromSequence, toSequence, name }: BronzeJob): StagedFile[] {
-    const reader = LogReader.open({ disk: this.#sink.disk, dir, fromSequence });
+    const reader = LogReader.open({ disk: this.#sink.disk, dir, exchange, fromSequence });
     const next = (): boolean => reader.next() && reader.sequence < toSequence;
     const files: StagedFile[] = [];
     try {

@@ -11,10 +11,11 @@ import { assert } from '#src/base/errors';
 import { filesOf, type LakeAnswer } from '#src/lake/answer';
 import type { LakeJob } from '#src/lake/job';
 import type { StagedFile } from '#src/lake/staged-file';
+import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
 
 /** What every worker is given once. */
 export interface LakeWorkerData {
-  readonly lakeDir: string;
+  readonly warehouse: WarehouseSpec;
   readonly instruments: readonly Instrument[];
 }
 
@@ -24,19 +25,29 @@ export interface LakePoolOptions extends LakeWorkerData {
   readonly threads?: number;
   /** Jobs that may wait inside the pool for a thread. */
   readonly queueMax?: number;
+  /** A job that takes longer, waiting included, hangs: its thread is ended and the job fails. */
+  readonly jobMsMax?: number;
 }
+
+/** A job takes a fraction of a second; a bad disk can take ten for one fsync. */
+const JOB_MS_MAX = 120_000;
+/** Jobs of a thread whose files are on their way at once. */
+const DELIVERIES_MAX = 4;
 
 export class LakePool {
   readonly #piscina: Piscina<LakeJob, LakeAnswer>;
   readonly #jobsMax: number;
+  readonly #jobMsMax: number;
   readonly #running = new Set<Promise<unknown>>();
   readonly #waiting: (() => void)[] = [];
   #jobs = 0;
   #closed = false;
 
-  constructor({ worker, lakeDir, instruments, threads = 1, queueMax = 8 }: LakePoolOptions) {
+  constructor(options: LakePoolOptions) {
+    const { worker, warehouse, instruments, threads = 1, queueMax = 8 } = options;
+    this.#jobMsMax = options.jobMsMax ?? JOB_MS_MAX;
     this.#jobsMax = threads + queueMax;
-    const workerData: LakeWorkerData = { lakeDir, instruments };
+    const workerData: LakeWorkerData = { warehouse, instruments };
     this.#piscina = new Piscina({
       filename: worker.href,
       workerData,
@@ -44,6 +55,8 @@ export class LakePool {
       maxThreads: threads,
       idleTimeout: Number.POSITIVE_INFINITY,
       maxQueue: queueMax,
+      // While files of one job are on their way to an object store, the thread encodes the next.
+      concurrentTasksPerWorker: warehouse.kind === 'disk' ? 1 : DELIVERIES_MAX,
       recordTiming: false,
     });
   }
@@ -71,7 +84,13 @@ export class LakePool {
     if (this.hasRoom && this.#waiting.length === 0) this.#jobs++;
     else await new Promise<void>((admit) => this.#waiting.push(admit)); // keeps the leaver's place
     try {
-      return filesOf(await this.#piscina.run(job));
+      const late = AbortSignal.timeout(this.#jobMsMax);
+      return filesOf(
+        await this.#piscina.run(job, { signal: late }).catch((error: unknown) => {
+          if (!late.aborted) throw error;
+          throw new Error(`job ${job.name} did not end within ${this.#jobMsMax} ms`);
+        }),
+      );
     } finally {
       const admit = this.#waiting.shift();
       if (admit) admit();

@@ -8,8 +8,10 @@
  *
  * Only proven blocks are shown. What is missing between them is told to `onGap`, never passed over.
  */
+
 import type { Disk } from '#src/base/disk';
 import { assert } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { FRAME, FRAME_HEADER_BYTES } from '#src/log/layout';
 import type { LogHead } from '#src/log/log-head';
 import { BLOCK_READ, type Damage, NO_BLOCK, SegmentCursor } from '#src/log/segment-cursor';
@@ -18,6 +20,8 @@ import { listSegments } from '#src/log/segment-files';
 export interface LogReaderOptions {
   readonly disk: Disk;
   readonly dir: string;
+  /** The name in the segments' headers; one with another name was put there by mistake. */
+  readonly exchange?: string;
   /** The first frame wanted. */
   readonly fromSequence: number;
   readonly head?: LogHead;
@@ -69,7 +73,12 @@ export class LogReader {
     this.#head = options.head;
     this.#onGap = options.onGap;
     this.#wanted = options.fromSequence;
-    this.#cursor = new SegmentCursor(options.disk, options.dir, (damage) => this.#report(damage));
+    this.#cursor = new SegmentCursor(
+      options.disk,
+      options.dir,
+      (damage) => this.#report(damage),
+      options.exchange,
+    );
     this.bytes = this.#cursor.bytes;
     this.#view = this.#cursor.view;
   }
@@ -194,6 +203,7 @@ export class LogReader {
 
   /** Damage below the first frame wanted is not this reader's. */
   #report(damage: Damage): void {
+    mark('log: a reader stepped over damage');
     const firstSequence = Math.max(damage.firstSequence, this.#wanted);
     if (damage.nextSequence < this.#wanted) return;
     const skipped = damage.nextSequence - firstSequence;

@@ -10,9 +10,11 @@
  * failed fsync, poisons the writer: from then on every call throws the same UserError, because what
  * the disk holds is no longer known. The next open (log/recovery.ts) finds out.
  */
+
 import { crc32 } from 'node:zlib';
 import { type Disk, writeFully } from '#src/base/disk';
 import { AssertionError, assert, EXIT, errorCode, UserError } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { FRAME_BYTES_MAX } from '#src/log/frame';
 import {
   BLOCK,
@@ -292,6 +294,7 @@ export class LogWriter {
       maxTimeUs: this.#writtenTimeUs,
       lastCrc: this.#chain,
     });
+    mark('log: a segment was sealed');
     this.#segment = undefined;
     this.#publish();
   }
@@ -330,6 +333,7 @@ export class LogWriter {
     const code = errorCode(error);
     if (code === '' || error === this.#poison) return error;
     if (!FULL.has(code)) return this.#poisonWith(error, doing);
+    mark('log: a full disk refused a block');
     return new UserError(
       EXIT.io,
       `bronze log ${this.#dir} cannot grow (${code}): make space; nothing durable is lost`,
@@ -338,6 +342,7 @@ export class LogWriter {
   }
 
   #poisonWith(error: unknown, doing: string): UserError {
+    mark('log: the writer was poisoned');
     this.#poison = new UserError(
       EXIT.io,
       `bronze log ${this.#dir}: ${doing} failed (${errorCode(error)}) after frame ` +

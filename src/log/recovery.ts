@@ -9,8 +9,10 @@
  *   - after a failed fsync (`suspect` file) the open segment is written anew: the system keeps pages
  *     it failed to write as if they were clean, and a second fsync would succeed without them.
  */
+
 import { type Disk, makeDirectoryDurably, writeFileDurably, writeFully } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { SEGMENT_HEADER_BYTES } from '#src/log/layout';
 import { type QuarantineRecord, quarantine } from '#src/log/quarantine';
 import type { Damage } from '#src/log/segment-cursor';
@@ -159,6 +161,7 @@ function recoverNewest(
   const report: LogRecovery = { cutBytes, damage, rewritten };
   const recovered = { nextSequence, maxReceiveTimeUs, lastCrc: end.lastCrc, report };
   if (unreadable && nextSequence === newest) {
+    mark('log: a segment had nothing but its header');
     // Only the header was there. Its copy is in quarantine; the next segment takes the name.
     disk.unlink(segmentPath(dir, newest));
     disk.syncDirectory(dir);
@@ -181,8 +184,14 @@ function makeDurable(
 ): void {
   const fd = disk.open(segmentPath(dir, segment), 'update');
   try {
-    if (disk.size(fd) > bytes) disk.truncate(fd, bytes);
-    if (rewrite) rewriteInPlace(disk, fd, bytes);
+    if (disk.size(fd) > bytes) {
+      mark('log: a torn tail was cut');
+      disk.truncate(fd, bytes);
+    }
+    if (rewrite) {
+      mark('log: a segment was written anew after a failed fsync');
+      rewriteInPlace(disk, fd, bytes);
+    }
     try {
       disk.fsync(fd);
     } catch (error) {
@@ -255,6 +264,7 @@ function toQuarantine(options: RecoveryOptions, range: Damage): QuarantineRecord
         ? 'These bytes are not whole blocks of this log.'
         : 'Frames that were durable are missing here.';
   const record: QuarantineRecord = { exchange, ...range, reason };
+  mark('log: damage was quarantined');
   quarantine(disk, dir, record);
   return record;
 }

@@ -52,6 +52,8 @@ const CHUNK_BYTES = 1024 * 1024;
 const SEEK_BYTES = 16 * 1024;
 /** Any tag, any chain: the header or the block that would say is damaged. */
 const UNKNOWN = -1;
+/** No block's tag: a whole header that is another segment's, so no block here is this one's. */
+const FOREIGN = -2;
 
 export class SegmentCursor {
   bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
@@ -79,6 +81,7 @@ export class SegmentCursor {
   readonly #disk: Disk;
   readonly #dir: string;
   readonly #onDamage: (damage: Damage) => void;
+  readonly #exchange: string | undefined;
   #tag = UNKNOWN;
   #fd = UNKNOWN;
   /** The file's bytes [windowAt, windowAt + windowBytes) are at the start of `bytes`. */
@@ -87,7 +90,9 @@ export class SegmentCursor {
   /** Nothing beyond is read, not even ahead: the writer may be at work there. */
   #limit = 0;
 
-  constructor(disk: Disk, dir: string, onDamage: (damage: Damage) => void) {
+  /** With `exchange`, a segment of another one's log is no segment of this. */
+  constructor(disk: Disk, dir: string, onDamage: (damage: Damage) => void, exchange?: string) {
+    this.#exchange = exchange;
     this.#disk = disk;
     this.#dir = dir;
     this.#onDamage = onDamage;
@@ -115,8 +120,12 @@ export class SegmentCursor {
           `reads version ${FORMAT_VERSION}: use the program that wrote it`,
       );
     }
-    this.header = header?.firstSequence === segment ? header : undefined;
-    this.#tag = this.chain = this.header?.tag ?? UNKNOWN;
+    const isOwn =
+      header?.firstSequence === segment &&
+      (this.#exchange === undefined || header.exchange === this.#exchange);
+    this.header = isOwn ? header : undefined;
+    this.chain = this.header?.tag ?? UNKNOWN;
+    this.#tag = header !== undefined && !isOwn ? FOREIGN : this.chain;
     this.offset = headerBytes;
     if (this.header === undefined) this.#report(0, headerBytes, segment, segment);
   }

@@ -3,14 +3,19 @@
  * while, so that the memory of a large compaction is given back.
  */
 import { Piscina } from 'piscina';
+import type { CatalogSpec } from '#src/iceberg/open-catalog';
 import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
+import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
 
 export interface MaintenancePlace {
-  readonly lakeDir: string;
+  readonly warehouse: WarehouseSpec;
+  readonly catalog: CatalogSpec;
   readonly stateDir: string;
 }
 
 const IDLE_MS_MAX = 5_000;
+/** The largest compaction takes a minute on a slow disk; a job that takes this long hangs, and fails. */
+const JOB_MS_MAX = 1_800_000;
 
 /** Whatever runs maintenance work, one piece at a time. */
 export interface JobThread {
@@ -35,7 +40,9 @@ export class MaintenancePool implements JobThread {
   }
 
   run<J extends WorkerJob>(job: J): Promise<AnswerOf<J>> {
-    return this.#piscina.run(job) as Promise<AnswerOf<J>>;
+    return this.#piscina.run(job, { signal: AbortSignal.timeout(JOB_MS_MAX) }) as Promise<
+      AnswerOf<J>
+    >;
   }
 
   /** Ends the thread at once; a job that has not settled is rejected. */

@@ -9,7 +9,8 @@ import { Forbidden, getJson } from './server.js';
 const ROWS = 6;
 const LATEST = 3;
 /** Asked for at once: reasons are counted over these. */
-const LETTERS_MAX = 500;
+const LETTERS_MAX = 1_000;
+const LETTERS_MINUTES = 15;
 /** Bytes of a raw record that are shown. */
 const EXCERPT_BYTES = 160;
 
@@ -59,16 +60,19 @@ async function showGaps(): Promise<void> {
     table(
       [
         { name: 'Instrument', cell: ({ exchange, symbol }) => nameOf(exchange, symbol) },
-        {
-          name: 'Between',
-          cell: ({ after, before }) => `${dayTime(after)} and ${dayTime(before)}`,
-        },
+        { name: 'Between', cell: ({ after, before }) => stretch(after, before) },
         { name: 'Missing', isNumber: true, cell: ({ count }) => integer(count) },
       ],
       newest,
       'No trade id is missing between the first and the last that was received.',
     ),
   );
+}
+
+/** 23 Nov 08:20 to 08:31; the day again only where it is another one. */
+function stretch(from: string, to: string): string {
+  const isSameDay = from.slice(0, 10) === to.slice(0, 10);
+  return `${dayTime(from)} to ${isSameDay ? to.slice(11, 16) : dayTime(to)}`;
 }
 
 function nameOf(exchange: string, symbol: string): HTMLElement {
@@ -79,7 +83,8 @@ async function showDeadLetters(): Promise<void> {
   const container = byId('letters');
   let letters: readonly DeadLetter[];
   try {
-    const path = `/v1/dead-letters?limit=${LETTERS_MAX}&raw_bytes=${EXCERPT_BYTES}`;
+    const start = Date.now() - LETTERS_MINUTES * 60_000;
+    const path = `/v1/dead-letters?start=${start}&limit=${LETTERS_MAX}&raw_bytes=${EXCERPT_BYTES}`;
     letters = (await getJson<{ dead_letters: readonly DeadLetter[] }>(path)).dead_letters;
   } catch (error) {
     if (!(error instanceof Forbidden)) throw error;
@@ -96,11 +101,11 @@ async function showDeadLetters(): Promise<void> {
   container.replaceChildren(
     table(
       [
-        { name: 'Reason, last hour', cell: ([reason]) => reason },
+        { name: `Reason, last ${LETTERS_MINUTES} min`, cell: ([reason]) => reason },
         { name: 'Records', isNumber: true, cell: ([, count]) => integer(count) },
       ],
       reasons,
-      'None in the last hour.',
+      `None in the last ${LETTERS_MINUTES} minutes.`,
     ),
     ...latest.map(excerptOf),
   );

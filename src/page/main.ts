@@ -1,5 +1,5 @@
 /**
- * The page: puts its parts together and keeps them fed. /health once a second for the machine room,
+ * The page: puts its parts together and keeps them fed. /v1/status once a second for the machine room,
  * the stream for the market, the ledgers every few seconds.
  */
 import type { Health } from '#src/api/health';
@@ -16,7 +16,7 @@ import { Spread } from './spread.js';
 import { startTheme } from './theme.js';
 
 const HEALTH_MS = 1_000;
-const LEDGERS_MS = 5_000;
+const LEDGERS_MS = 10_000;
 
 const CONNECTION_WORDS = {
   connecting: ['waiting', 'Connecting'],
@@ -71,7 +71,7 @@ async function start(): Promise<void> {
   const spread = new Spread(stream, symbols);
   const view = new MarketView(stream, onFailure);
   market = view;
-  startTheme(() => view.chart.paint());
+  view.chart.paint();
   stream.connect();
   const pickers = new Pickers(symbols, (choice) => {
     const listing = symbols.find(
@@ -83,7 +83,7 @@ async function start(): Promise<void> {
   });
   if (pickers.listing === undefined) throw new Error('the server lists no symbols');
   repeat(HEALTH_MS, async () => {
-    health = await getJson<Health>('/health', [503]);
+    health = await getJson<Health>('/v1/status');
     isGone = false;
     room.show(health);
     showExchanges(health);
@@ -109,5 +109,5 @@ function begin(): void {
   });
 }
 
-startTheme(() => {});
+startTheme(() => market?.chart.paint());
 begin();

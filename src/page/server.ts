@@ -22,8 +22,7 @@ export function useToken(text: string): void {
   sessionStorage.setItem(TOKEN_KEY, text);
 }
 
-/** An answer's JSON; `also` are statuses whose body is an answer, too. */
-export async function getJson<T>(path: string, also: readonly number[] = []): Promise<T> {
+export async function getJson<T>(path: string): Promise<T> {
   const mine = token();
   const response = await fetch(path, {
     headers: mine === undefined ? {} : { authorization: `Bearer ${mine}` },
@@ -31,7 +30,7 @@ export async function getJson<T>(path: string, also: readonly number[] = []): Pr
   });
   if (response.status === 401) throw new TokenNeeded();
   if (response.status === 403) throw new Forbidden();
-  if (!response.ok && !also.includes(response.status)) {
+  if (!response.ok) {
     throw new Refused(`${path.split('?', 1)[0]} answered ${response.status}.`);
   }
   return (await response.json()) as T;

@@ -13,6 +13,7 @@ import type { GroupMemory } from '#src/runtime/group-memory';
 export interface DataPaths {
   readonly bronze: string;
   readonly state: string;
+  /** The warehouse, unless the configuration names another. */
   readonly lake: string;
 }
 
@@ -70,6 +71,8 @@ export interface IngestSpec extends Common {
 export interface GatewaySpec extends Common {
   readonly role: 'gateway';
   readonly access: AccessRules;
+  /** Signs cursors: the same for every start of the gateway within a process. */
+  readonly cursorSecret: Uint8Array;
   readonly live: SharedArrayBuffer;
   readonly liveTrades: SharedArrayBuffer;
   /** The doorbells of all actors: its own is rung when live trades or candles have changed. */

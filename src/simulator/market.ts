@@ -42,7 +42,7 @@ export class Market {
   readonly #orders: Random;
   readonly #times: Random;
   readonly #losses: Random;
-  readonly #intervalUs: number;
+  #intervalUs: number;
   /** Instruments, the first ones more often: trading is concentrated in a few pairs. */
   readonly #schedule: readonly number[];
   /** Time of the next order, fractional. */
@@ -59,7 +59,7 @@ export class Market {
     this.#orders = options.random.fork(1);
     this.#times = options.random.fork(2);
     this.#losses = options.random.fork(3);
-    this.#intervalUs = (1e6 * FILLS_MEAN) / options.ratePerSecond;
+    this.#intervalUs = intervalUs(options.ratePerSecond);
     this.#schedule = options.instruments.flatMap((_, i) =>
       new Array<number>(Math.max(1, Math.ceil(8 / (i + 1)))).fill(i),
     );
@@ -95,6 +95,12 @@ export class Market {
     const end = this.#trades + trades;
     while (this.#trades < end) this.#order(timeUs, sink);
     this.#nextUs = timeUs;
+  }
+
+  /** Average trades per second from the next order on. */
+  setRate(ratePerSecond: number): void {
+    assert(ratePerSecond > 0, `rate ${ratePerSecond}/s is not positive`);
+    this.#intervalUs = intervalUs(ratePerSecond);
   }
 
   /** Lets the time up to `timeUs` pass without trades. */
@@ -153,4 +159,9 @@ function lots(instrument: SimulatedInstrument, roll: number): number {
   // Round to one significant digit: sizes people type, whose text ends in zeros.
   const magnitude = 10 ** Math.floor(Math.log10(whole));
   return Math.floor(whole / magnitude) * magnitude;
+}
+
+/** Between two orders, on average, us. */
+function intervalUs(ratePerSecond: number): number {
+  return (1e6 * FILLS_MEAN) / ratePerSecond;
 }

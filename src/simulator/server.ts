@@ -196,6 +196,11 @@ export class Simulator {
     };
   }
 
+  /** Average trades per second of each exchange from now on. */
+  setRate(ratePerSecond: number): void {
+    for (const { market } of this.#engines) market.setRate(ratePerSecond);
+  }
+
   pause(): void {
     for (const engine of this.#engines) engine.pause();
   }

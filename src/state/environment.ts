@@ -3,6 +3,7 @@
  * StateCorruptError. One writer (whoever holds the data directory's lock); any number of readers in
  * other threads and processes. A write is one transaction and resolves when it is on the disk.
  */
+
 import { assert } from '#src/base/errors';
 import type { Databases, KeyValue } from '#src/base/key-value';
 import { AreaTotals } from '#src/state/area-totals';

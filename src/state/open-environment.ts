@@ -17,7 +17,7 @@ import {
   rmSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
+import { ABORT, open, type RootDatabase } from 'lmdb';
 import { EXIT, errorCode, UserError } from '#src/base/errors';
 import type { Databases, KeyValuePair } from '#src/base/key-value';
 import { readError, StateCorruptError } from '#src/state/state-errors';
@@ -30,6 +30,8 @@ const MAGIC = 0xbeef_c0de;
 const MAGIC_AT = 24;
 const PAGE_SIZE_AT = 48;
 const HEADER_BYTES = 64;
+/** A key that no record has. */
+const REHEARSAL = Uint8Array.of(0);
 
 /**
  * Opens an environment that exists; undefined when there is none. Throws StateCorruptError when
@@ -74,6 +76,24 @@ async function createEnvironment(directory: string, first: readonly KeyValuePair
 }
 
 export const lmdbDatabases: Databases = { open: openEnvironment, create: createEnvironment };
+
+/**
+ * Goes through the motions of a write, down to the pages it would take, and takes it back: finds
+ * damage that only a writer meets.
+ */
+export async function rehearseWrite(directory: string): Promise<void> {
+  const db = openLmdb(directory, false);
+  try {
+    db.transactionSync(() => {
+      db.putSync(REHEARSAL, REHEARSAL);
+      return ABORT;
+    });
+  } catch (error) {
+    throw readError(directory, error);
+  } finally {
+    await db.close();
+  }
+}
 
 function openLmdb(directory: string, readOnly: boolean): Lmdb {
   const options = {

@@ -41,6 +41,12 @@ export interface ActorThread<C extends Stoppable> {
 /** A thread that has not come up within this time is ended. */
 const START_MS_MAX = 30_000;
 
+/**
+ * An actor whose heap grows beyond this fails alone, long before the machine's memory is gone. Rings,
+ * slots, columns and chunks are buffers outside of it.
+ */
+const HEAP_MB_MAX = 1_024;
+
 export class WorkerActorThread<C extends Stoppable> implements ActorThread<C> {
   readonly id: string;
   readonly control: Remote<C>;
@@ -62,6 +68,7 @@ export class WorkerActorThread<C extends Stoppable> implements ActorThread<C> {
       name: spec.id,
       workerData: { spec, line: port2 },
       transferList: [port2],
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
     });
     this.#worker = worker;
     this.control = wrap<C>(controlEndpoint(worker));

@@ -1,7 +1,9 @@
 /**
  * A supervised child that restarts alone (one_for_one): its thread, its restarts, its intensity.
  */
+
 import type { Clock } from '#src/base/clock';
+import { mark } from '#src/base/marks';
 import type { Stoppable } from '#src/runtime/control';
 import type { Failure } from '#src/runtime/supervisor-line';
 import type { ActorThread } from '#src/supervision/actor-thread';
@@ -90,6 +92,7 @@ export class Child<C extends Stoppable> {
     }
     this.#recent = recent;
     this.#restarts++;
+    mark('supervision: a child restarted');
     log('warn', `restarting ${id}`, { reason: failure.message, restarts: this.#restarts });
     this.#begin(); // a failed start ends the thread, which comes back here
   }

@@ -5,22 +5,26 @@
  *   <dir>/state/               LMDB: the last epoch
  *   <dir>/lake/<table>/data/   Parquet files
  *   <dir>/lake/<table>/metadata/  the Iceberg table over them
+ *   <dir>/staging/             files on their way, where the warehouse is an object store and not lake/
  *   <dir>/lock                 who owns it
+ *   <dir>/closed               there when the last owner closed it in order
  *
- * Opening it takes the lock, opens the state, adds configured instruments to the registry, finishes
- * what the last process left undone and deletes files no epoch names; only then may actors start.
+ * Opening it takes the lock, opens the state (after an unclean end a process of its own has read it
+ * before), adds configured instruments to the registry, finishes what the last process left undone
+ * and deletes files no epoch names; only then may actors start.
  */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import type { Clock } from '#src/base/clock';
-import { type Disk, makeDirectoryDurably } from '#src/base/disk';
+import { type Disk, makeDirectoryDurably, writeFileDurably } from '#src/base/disk';
 import { EXIT, UserError } from '#src/base/errors';
 import type { Databases } from '#src/base/key-value';
 import { nodeDisk } from '#src/base/node-disk';
 import { Turns } from '#src/base/turns';
 import type { Config } from '#src/config/schema';
-import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
+import { NO_STEPS } from '#src/iceberg/commit-steps';
+import { openCatalog } from '#src/iceberg/open-catalog';
 import { icebergTables, type Tables } from '#src/iceberg/publication';
 import type { Lake } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
@@ -28,8 +32,10 @@ import { LogHead } from '#src/log/log-head';
 import { listSegments, segmentPath } from '#src/log/segment-files';
 import { snapshotRetention } from '#src/maintenance/jobs';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
+import type { Steps } from '#src/maintenance/upkeep-steps';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
+import { checkStateApart } from '#src/state/check-apart';
 import type { BinanceStream } from '#src/state/identity';
 import type { RegisteredInstrument } from '#src/state/instrument-registry';
 import { lmdbDatabases } from '#src/state/open-environment';
@@ -37,14 +43,25 @@ import { deleteRemoved, recoverLake } from '#src/state/recovery';
 import { type DerivationRules, rulesOf } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
+import {
+  clearStaging,
+  openWarehouse,
+  type WarehouseSpec,
+  warehouseSpec,
+} from '#src/warehouse/open-warehouse';
+
+/** The file that says a directory was closed in order. */
+const CLOSED = 'closed';
 
 export interface DataDirectory {
   readonly dir: string;
   readonly paths: DataPaths;
   readonly store: StateStore;
   readonly disk: Disk;
-  /** Where the tables are. */
+  /** Where the tables are, and as other threads are told of it. */
   readonly tables: Lake;
+  readonly warehouse: WarehouseSpec;
+  readonly step: Steps;
   /** Brings them in line with the state. */
   readonly publication: Tables;
   /** Commits to the tables and deletions of their files, one after the other. */
@@ -57,6 +74,8 @@ export interface DataDirectory {
   readonly rules: DerivationRules;
   /** Brings the tables in line with the last epoch and deletes files no epoch names. */
   recover(): Promise<void>;
+  /** The whole state is being read by a process of its own; rejects when it is damaged. */
+  readonly stateChecked: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -78,12 +97,14 @@ export interface OpenOptions {
   readonly keepRules?: boolean;
   /** The bronze of another directory, to derive this one from it (`bullion rebuild`). */
   readonly bronze?: string;
+  /** The state may be damaged: nothing is opened here before all of it has been read elsewhere. */
+  readonly distrustState?: boolean;
   /** What the owner does, for the message a second one gets: `supervisor`, `import`, ... */
   readonly purpose: string;
   /** The machine's, unless said otherwise. */
   readonly ground?: Ground;
-  /** Told of every step of a table commit: for tests that crash there. */
-  readonly step?: StepHook;
+  /** Told of every named point of commits and maintenance: for tests that crash there. */
+  readonly step?: Steps;
 }
 
 /** What a data directory stands on. */
@@ -95,6 +116,8 @@ export interface Ground {
     owner: { readonly clock: Clock; readonly purpose: string },
   ) => Promise<{ release(): Promise<void> }>;
   readonly publication: (tables: Lake) => Tables;
+  /** Reads a state elsewhere, where reading it could end the process. */
+  readonly checkState?: typeof checkStateApart;
 }
 
 const machineGround = (): Ground => ({
@@ -102,20 +125,30 @@ const machineGround = (): Ground => ({
   databases: lmdbDatabases,
   acquire: acquireDataDirectory,
   publication: icebergTables,
+  checkState: checkStateApart,
 });
 
 export async function openDataDirectory(options: OpenOptions): Promise<DataDirectory> {
   const { config, clock, purpose } = options;
   const dir = config.data_dir;
-  const { disk, databases, acquire, publication: tablesOver } = options.ground ?? machineGround();
+  const ground = options.ground ?? machineGround();
+  const { disk, databases, acquire, checkState, publication: tablesOver } = ground;
   const lock = await acquire(dir, { clock, purpose });
   try {
     const paths = { ...dataPaths(dir), ...(options.bronze && { bronze: options.bronze }) };
-    makeDirectoryDurably(disk, paths.lake);
+    const warehouse = warehouseSpec(config, dir);
+    makeDirectoryDurably(disk, warehouse.dir);
+    await clearStaging(disk, warehouse);
     makeDirectoryDurably(disk, paths.bronze);
     for (const exchange of EXCHANGES) {
       makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
     }
+    const wasClosed = takeClosedMark(disk, dir);
+    const isThere = disk.stat(paths.state) !== undefined;
+    const isAwaited = !wasClosed || options.distrustState === true;
+    const check = isThere ? checkState?.(paths.state, isAwaited) : undefined;
+    if (isAwaited) await check?.core;
+    if (options.distrustState) await check?.whole;
     const store = await StateStore.open(paths.state, { createdUs: clock.nowUs(), databases });
     try {
       const stored = store.identity.binanceStream ?? config.exchanges.binance.channel;
@@ -127,10 +160,11 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
       const known = store.instruments().length;
       const instruments = await store.registerInstruments(options.instruments);
       await store.setRules(rules, known > 0 && instruments.length > known);
+      const step = options.step ?? NO_STEPS;
       const tables: Lake = {
-        disk,
-        lakeDir: resolve(paths.lake),
-        step: options.step ?? NO_STEPS,
+        warehouse: openWarehouse(disk, warehouse),
+        catalog: openCatalog(config.catalog),
+        step,
         retention: snapshotRetention(config.maintenance),
       };
       const publication = tablesOver(tables);
@@ -141,6 +175,8 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         store,
         disk,
         tables,
+        warehouse,
+        step,
         publication,
         turns,
         instruments,
@@ -149,23 +185,26 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         recover: () =>
           turns.take(() =>
             recoverLake({
-              disk,
+              warehouse: tables.warehouse,
               store,
-              lakeDir: paths.lake,
               tables: {
                 reconcile: (record) => publication.reconcile(record, (table) => store.files(table)),
-                shownEpochs: () => publication.shownEpochs(),
+                shownEpochs: (names) => publication.shownEpochs(names),
               },
             }),
           ),
+        stateChecked: check?.whole ?? Promise.resolve(),
         close: async () => {
+          check?.stop();
           await store.close();
+          writeFileDurably(disk, join(dir, CLOSED), new Uint8Array(0));
           await lock.release();
         },
       };
       await data.recover();
       return data;
     } catch (error) {
+      check?.stop();
       await store.close();
       throw error;
     }
@@ -173,6 +212,15 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
     await lock.release();
     throw error;
   }
+}
+
+/** Whether the last owner closed the directory in order; from now on it counts as not closed. */
+function takeClosedMark(disk: Disk, dir: string): boolean {
+  const path = join(dir, CLOSED);
+  if (disk.stat(path) === undefined) return false;
+  disk.unlink(path);
+  disk.syncDirectory(dir);
+  return true;
 }
 
 /**
@@ -216,7 +264,7 @@ export async function syncBronze(
  * visible one, and deletes the replaced files that no snapshot shows any more. Repeatable.
  */
 export function publishEpoch(
-  { store, disk, paths, publication, turns }: DataDirectory,
+  { store, tables, publication, turns, step }: DataDirectory,
   epoch: number,
   added: readonly StagedFile[],
   upkeep?: UpkeepChange,
@@ -235,7 +283,10 @@ export function publishEpoch(
         removed: removed.filter(({ path }) => left.has(path)),
       },
     });
+    if (upkeep !== undefined) step('upkeep-published', '');
     await store.markPublished(epoch);
-    await deleteRemoved({ disk, store, lakeDir: paths.lake }, publication.shownEpochs());
+    const { warehouse } = tables;
+    await deleteRemoved({ warehouse, store }, (names) => publication.shownEpochs(names));
+    if (upkeep !== undefined) step('upkeep-deleted', '');
   });
 }

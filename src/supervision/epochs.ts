@@ -9,8 +9,10 @@
  * functions. One epoch is under way at a time; a crash before the commit point leaves epoch n - 1,
  * a crash after it is finished by recovery.
  */
+
 import { EXCHANGES } from '#schemas/exchange';
 import { assert } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import type { StagedFile } from '#src/lake/staged-file';
 import type {
   CandleReport,
@@ -118,6 +120,13 @@ export class EpochCoordinator {
    */
   async stop(reason: Error): Promise<void> {
     this.#stopped = reason;
+    if (this.#running !== undefined) {
+      mark(
+        this.#committing
+          ? 'epoch: committed while its group was ending'
+          : 'epoch: given up before its commit',
+      );
+    }
     if (!this.#committing) this.#running?.reject(reason);
     await this.#finishing;
     this.#running = undefined;

@@ -32,6 +32,13 @@ import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
 import type { ExchangeStatus } from '#src/supervision/status';
 import type { LakeThreads, Workers } from '#src/supervision/workers';
+import { warehouseSpec } from '#src/warehouse/open-warehouse';
+
+/**
+ * How many hang limits a job of the lake pool may take, its wait included: it has no heartbeat, and a
+ * slow disk is not a hang.
+ */
+const HANG_LIMITS_PER_JOB = 12;
 
 export interface GroupProgress {
   readonly positions: ReadonlyMap<Exchange, ExchangeProgress>;
@@ -101,9 +108,10 @@ export class ProcessingGroup {
     const memory = allocateGroupMemory(shape, doorbells);
     this.#memory = memory;
     this.#pool = options.workers.lake({
-      lakeDir: paths.lake,
+      warehouse: warehouseSpec(config, config.data_dir),
       instruments,
       threads: config.layout.lake_threads,
+      jobMsMax: HANG_LIMITS_PER_JOB * config.supervision.hang_limit_ms,
     });
     const filePrefix = `${options.runName}-${options.generation}`;
     const common = (id: string) => ({

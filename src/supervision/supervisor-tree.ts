@@ -8,11 +8,12 @@
  * alone. More restarts than the intensity allows, or a failure that only a person can mend, ends the
  * process with one reason and its exit code.
  */
+
 import { type Exchange, exchangeCode, exchangeKey } from '#schemas/exchange';
-import type { AccessRules } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import type { Clock } from '#src/base/clock';
 import { EXIT, type ExitCode } from '#src/base/errors';
+import { mark } from '#src/base/marks';
 import { every, type Timer, type Timers } from '#src/base/timers';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import type { Config } from '#src/config/schema';
@@ -60,7 +61,7 @@ export interface SupervisorOptions {
   readonly timers: Timers;
   readonly workers: Workers;
   readonly log: Log;
-  readonly access: AccessRules;
+  readonly gateway: Pick<GatewaySpec, 'access' | 'cursorSecret'>;
   /** The process cannot go on; called once. */
   readonly giveUp: (exitCode: ExitCode, reason: string) => void;
 }
@@ -288,6 +289,7 @@ export class SupervisorTree {
     }
     this.#recentGroupRestarts = recent;
     this.#groupRestarts++;
+    mark('supervision: the processing group restarted');
     log('warn', 'restarting the processing group from the last epoch', {
       reason: failure.message,
       epoch: group.epochs.last,
@@ -338,6 +340,7 @@ export class SupervisorTree {
     ].flatMap((thread) => (thread?.state === 'running' ? [thread] : [])); // a start has its own limit
     for (const hung of this.#heartbeats.look(threads, clock.monotonicMs())) {
       const limit = config.supervision.hang_limit_ms;
+      mark('supervision: an actor hung');
       void (hung as ActorThread<Stoppable>).terminate(`no heartbeat for ${limit} ms`);
     }
   }
@@ -416,7 +419,7 @@ export class SupervisorTree {
       live: this.#live,
       liveTrades: this.#liveTrades,
       doorbells: this.#doorbells,
-      access: this.#options.access,
+      ...this.#options.gateway,
     };
   }
 
@@ -432,6 +435,7 @@ export class SupervisorTree {
   #giveUp(failure: Failure): void {
     if (this.#gaveUp || this.#stopping) return;
     this.#gaveUp = true;
+    mark('supervision: given up');
     // What a person has to mend is one sentence; a bug comes with where it happened.
     if (failure.exitCode === undefined)
       this.#options.log('error', failure.message, { stack: failure.stack });

@@ -12,6 +12,7 @@ import type { Stoppable } from '#src/runtime/control';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ThreadSpec } from '#src/runtime/thread-spec';
 import { type ActorThread, WorkerActorThread } from '#src/supervision/actor-thread';
+import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
 
 /** What an actor may ask of its supervisor; its start and its failure are told to the thread. */
 export type ActorLine = Omit<SupervisorLine, 'ready' | 'failed'>;
@@ -23,9 +24,11 @@ export interface LakeThreads {
 }
 
 export interface LakePlace {
-  readonly lakeDir: string;
+  readonly warehouse: WarehouseSpec;
   readonly instruments: readonly Instrument[];
   readonly threads: number;
+  /** A job that takes longer hangs. */
+  readonly jobMsMax: number;
 }
 
 export interface Workers {

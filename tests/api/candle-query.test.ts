@@ -79,7 +79,7 @@ describe('a candle query', () => {
     ],
     [
       { symbol: 'TRXUSDT', interval: '5m' },
-      '"interval" is not a parameter; allowed: symbol, exchange, start, end, limit',
+      '"interval" is not a parameter; allowed: symbol, exchange, start, end, limit, fill',
     ],
     [{ symbol: ['TRXUSDT', 'TRXUSDT'] }, 'symbol must be given once'],
     [{ symbol: 'TRXUSDT', start: '2025-03-05', end: '2025-03-04' }, 'start must not be after end'],

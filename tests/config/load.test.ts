@@ -87,7 +87,7 @@ describe('a wrong file', () => {
     [
       'unknown key at the top',
       'htpp: { port: 1 }\n',
-      'my.yaml:1: htpp is not a known key; allowed: data_dir, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
+      'my.yaml:1: htpp is not a known key; allowed: data_dir, warehouse, s3, catalog, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
     ],
     [
       'a key of another exchange',
@@ -97,7 +97,12 @@ describe('a wrong file', () => {
     [
       '__proto__',
       '__proto__: { port: 1 }\n',
-      'my.yaml:1: __proto__ is not a known key; allowed: data_dir, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
+      'my.yaml:1: __proto__ is not a known key; allowed: data_dir, warehouse, s3, catalog, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
+    ],
+    [
+      'a key that would break the sentence apart',
+      'candles: { ? "01\\n\\n02" : 1 }\n',
+      'my.yaml:1: candles."01\\n\\n02" is not a known key; allowed: allowed_lateness_ms, live_depth',
     ],
     [
       'wrong type',

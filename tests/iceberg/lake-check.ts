@@ -28,11 +28,14 @@ export async function assertLakeInLine(lake: string, store: StateStore): Promise
   const metadata =
     /^\w+\/metadata\/(v\d+\.metadata\.json|(snap|manifest)-[\d-]+\.avro|version-hint\.text)$/;
   const data = files.filter((path) => !metadata.test(path));
-  assert.deepEqual(data.sort(), [...shown].sort(), 'data files, and what snapshots show');
+  assertSame(data, shown, 'data files');
   const named = [...store.allLivePaths(), ...store.removedFiles().map(({ path }) => path)];
-  assert.deepEqual(
-    named.sort(),
-    [...shown].sort(),
-    'what the state names, and what snapshots show',
-  );
+  assertSame(named, shown, 'what the state names');
+}
+
+function assertSame(found: readonly string[], shown: ReadonlySet<string>, what: string): void {
+  const more = found.filter((path) => !shown.has(path));
+  const less = [...shown].filter((path) => !found.includes(path));
+  assert.deepEqual({ more, less }, { more: [], less: [] }, `${what}, and what snapshots show`);
+  assert.equal(found.length, shown.size, `${what}, each once`);
 }

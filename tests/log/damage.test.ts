@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeLog } from '#src/log/describe';
 import { BLOCK, BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '#src/log/layout';
-import { segmentPath } from '#src/log/segment-files';
+import { LogReader } from '#src/log/log-reader';
+import { listSegments, segmentPath } from '#src/log/segment-files';
 import {
   appendFrame,
   asRead,
@@ -69,6 +70,29 @@ test('a segment header cut short loses nothing but is reported', async () => {
     await writer.close();
     assert.deepEqual(readLog(torn).frames, asRead([frameOf(7)], first));
   }
+});
+
+test('a whole segment of another place or another exchange is no part of this log', async () => {
+  const disk = new MemoryDisk();
+  const writer = openWriter(disk, { segmentBytesMax: 300 });
+  for (let i = 0; i < 24; i++) {
+    appendFrame(writer, frameOf(i));
+    writer.flush();
+  }
+  await writer.close();
+  const [first, second, third] = listSegments(disk, DIR) as [number, number, number];
+  assert.ok(third !== undefined);
+  const original = readLog(disk).frames;
+  disk.place(segmentPath(DIR, second), disk.contents(segmentPath(DIR, third)));
+  const swapped = readLog(disk);
+  assert.deepEqual(
+    swapped.frames,
+    original.filter(({ sequence }) => sequence < second || sequence >= third),
+  );
+  assert.ok(swapped.gaps.some(({ segment }) => segment === second));
+  const reader = LogReader.open({ disk, dir: DIR, exchange: 'KRAKEN', fromSequence: first });
+  assert.equal(reader.next(), false, 'the segments say BINANCE');
+  reader.close();
 });
 
 test('every bit flipped: no wrong frame, good blocks stay readable, damage is reported', async () => {

@@ -8,6 +8,7 @@ import { type RawData, WebSocket, WebSocketServer } from 'ws';
 export class ExchangeProxy {
   readonly #server: WebSocketServer;
   readonly #upstream: string;
+  #dead: Promise<void> | undefined;
 
   private constructor(server: WebSocketServer, upstream: string) {
     this.#server = server;
@@ -31,10 +32,13 @@ export class ExchangeProxy {
     for (const client of this.#server.clients) client.send(frame);
   }
 
-  /** The exchange dies: connections are cut and no new ones are taken. */
-  async die(): Promise<void> {
-    for (const client of this.#server.clients) client.terminate();
-    await new Promise((resolve) => this.#server.close(resolve));
+  /** The exchange dies, once: connections are cut and no new ones are taken. */
+  die(): Promise<void> {
+    this.#dead ??= new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      for (const client of this.#server.clients) client.terminate();
+    });
+    return this.#dead;
   }
 
   #join(client: WebSocket): void {

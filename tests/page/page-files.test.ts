@@ -23,6 +23,8 @@ describe('page files', () => {
       instruments: INSTRUMENTS,
       candles: { candles: () => [] },
       status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
+      nowUs: () => 0,
+      cursorSecret: new Uint8Array(32),
       onFailure: assert.ifError,
     });
     port = await listen(app, '127.0.0.1', 0);

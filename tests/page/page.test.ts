@@ -52,6 +52,7 @@ test('the page lives, switches, and says what is wrong', {
 }, async (t) => {
   const world = await startWorld(t, { seed: 4711, ratePerSecond: 120, faults: FAULTS });
   const kraken = await ExchangeProxy.start(world.simulator.url('KRAKEN'));
+  t.after(() => kraken.die());
   const env = {
     ...world.env,
     BULLION_EXCHANGES_KRAKEN_WS_URL: kraken.url,
@@ -156,10 +157,14 @@ test('the page lives, switches, and says what is wrong', {
       `{"channel":"trade","type":"update","data":[{"symbol":${symbol},"side":"buy","price":1.0,"qty":1.0,"ord_type":"limit","trade_id":1,"timestamp":"2026-01-01T00:00:00.000000Z"}]}`,
     );
     kraken.inject(`<b>${HOSTILE}</b>`);
-    await until('both dead letters', async () => {
-      const text = await textOf(page, '#letters');
-      return text.includes('unknown_symbol') && text.includes('malformed_frame');
-    });
+    await until(
+      'both dead letters',
+      async () => {
+        const text = await textOf(page, '#letters');
+        return text.includes('unknown_symbol') && text.includes('malformed_frame');
+      },
+      40_000,
+    );
     assert.match(await textOf(page, '#letters'), /<img src=x/, 'shown, as text');
     await assertNothingHostileRan(page);
   });
@@ -231,7 +236,7 @@ test('hostile answers stay text, in every place that shows one', {
       }),
     );
   };
-  await page.route(/\/(health|v1\/(symbols|gaps|dead-letters|stats))(\?|$)/, async (route) => {
+  await page.route(/\/v1\/(status|symbols|gaps|dead-letters|stats)(\?|$)/, async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, json: poison(await response.json()) });
   });
@@ -242,7 +247,7 @@ test('hostile answers stay text, in every place that shows one', {
   assert.match(await page.locator('#symbol').innerHTML(), /&lt;img/);
   // Everything has been drawn once: the ledgers are asked for every few seconds.
   await page.waitForResponse(/\/v1\/gaps/);
-  await page.waitForResponse(/\/health/);
+  await page.waitForResponse(/\/v1\/status/);
   await assertNothingHostileRan(page);
   const unexpected = complaints.filter((text) => !/status of 400/.test(text));
   assert.deepEqual(unexpected, []);

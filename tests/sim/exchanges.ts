@@ -91,19 +91,13 @@ export interface ExchangesPlan {
   readonly network: NetworkPlan;
 }
 
-/** A frame as it reached the client: what bronze must hold, in this order. */
-export interface Delivered {
-  readonly bytes: Buffer;
-  /** The client it reached: one ingest actor's life. */
-  readonly client: number;
-}
-
 export class SimExchange {
   readonly exchange: Exchange;
   readonly journal = new Journal();
   readonly engine: ExchangeEngine;
   readonly state: VenueState;
-  readonly delivered: Delivered[] = [];
+  /** Frames as they reached a client: what bronze must hold, in this order. */
+  readonly delivered: Buffer[] = [];
   readonly served: Buffer[] = [];
   network: NetworkPlan;
   /** No connection fails any more; what the feed itself does to messages goes on. */
@@ -176,11 +170,11 @@ export class SimExchange {
     this.#running = false;
   }
 
-  connect(owner: Owner, client: number, handlers: SocketHandlers): Socket {
+  connect(owner: Owner, handlers: SocketHandlers): Socket {
     const { network } = this;
     const random = this.#random;
     const connection = ++this.#connections;
-    const session = new SimSession(this, this.#scheduler, random, owner, client, handlers);
+    const session = new SimSession(this, this.#scheduler, random, owner, handlers);
     const label = labelOf('connect');
     this.#scheduler.after(1 + random.below(network.latencyUsMax), owner, label, () => {
       if (session.ended) return;
@@ -279,7 +273,6 @@ class SimSession implements Peer, Socket {
   lastSentMs = 0;
   readonly #venue: SimExchange;
   readonly #owner: Owner;
-  readonly #client: number;
   readonly #handlers: SocketHandlers;
   readonly #toClient: Channel;
   readonly #toServer: Channel;
@@ -296,12 +289,10 @@ class SimSession implements Peer, Socket {
     scheduler: Scheduler,
     random: Random,
     owner: Owner,
-    client: number,
     handlers: SocketHandlers,
   ) {
     this.#venue = venue;
     this.#owner = owner;
-    this.#client = client;
     this.#handlers = handlers;
     const latency = (): number => 1 + random.below(venue.network.latencyUsMax);
     this.#toClient = new Channel(scheduler, latency);
@@ -498,7 +489,7 @@ class SimSession implements Peer, Socket {
     this.#toClient.send(this.#owner, labelOf('frames'), () => {
       for (const bytes of frames) {
         if (this.ended) return;
-        this.#venue.delivered.push({ bytes, client: this.#client });
+        this.#venue.delivered.push(bytes);
         this.#handlers.onMessage(bytes);
       }
     });
@@ -509,14 +500,13 @@ class SimSession implements Peer, Socket {
 export function networkOf(
   venues: ReadonlyMap<Exchange, SimExchange>,
   owner: Owner,
-  client: number,
 ): { readonly sockets: WebSocketConnector; readonly httpGet: HttpGet } {
   const venueOf = (url: string): SimExchange => {
     const exchange = EXCHANGES.find((name) => url.includes(name.toLowerCase())) as Exchange;
     return venues.get(exchange) as SimExchange;
   };
   return {
-    sockets: { open: (url, handlers) => venueOf(url).connect(owner, client, handlers) },
+    sockets: { open: (url, handlers) => venueOf(url).connect(owner, handlers) },
     httpGet: (url) => venueOf(url).get(owner, url),
   };
 }

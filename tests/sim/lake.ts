@@ -27,6 +27,7 @@ import {
 } from '#src/lake/partition';
 import type { StagedFile } from '#src/lake/staged-file';
 import { LogReader } from '#src/log/log-reader';
+import { bytesText } from '#tests/sim/line-sum';
 
 const NO_METRICS: FileMetrics = {
   columnSizes: {},
@@ -69,9 +70,9 @@ export class LineEncoder {
       case 'dead-letters': {
         const byDay = new Map<number, string[]>();
         for (const row of job.rows) {
-          const hex = Buffer.from(row.raw).toString('hex');
+          const raw = bytesText(row.raw);
           const reason = REASONS[row.reason]?.name;
-          const line = `${row.exchange}|${row.sequence}|${row.index}|${reason}|${row.receiveTimeUs}|${hex}`;
+          const line = `${row.exchange}|${row.sequence}|${row.index}|${reason}|${row.receiveTimeUs}|${raw}`;
           push(byDay, dayOf(row.receiveTimeUs), line);
         }
         return [...byDay].map(([day, lines], k) =>
@@ -101,8 +102,8 @@ export class LineEncoder {
     const reader = LogReader.open({ disk, dir: job.dir, fromSequence: job.fromSequence });
     const byDay = new Map<number, string[]>();
     while (reader.next() && reader.sequence < job.toSequence) {
-      const hex = reader.bytes.toString('hex', reader.start, reader.end);
-      const line = `${reader.sequence}|${reader.receiveTimeUs}|${reader.kind}|${reader.connection}|${hex}`;
+      const raw = bytesText(reader.bytes.subarray(reader.start, reader.end));
+      const line = `${reader.sequence}|${reader.receiveTimeUs}|${reader.kind}|${reader.connection}|${raw}`;
       push(byDay, dayOf(reader.receiveTimeUs), line);
     }
     reader.close();

@@ -1,3 +1,6 @@
+/** Lines told apart without keeping or sorting them. */
+import { createHash } from 'node:crypto';
+
 /** A multiset of lines as two numbers: equal when the lines are, in whatever order; made line by line. */
 export class LineSum {
   count = 0;
@@ -32,4 +35,10 @@ export function sumOf(lines: Iterable<string>): LineSum {
   const sum = new LineSum();
   for (const line of lines) sum.add(line);
   return sum;
+}
+
+/** Raw bytes in a line: short ones as they are, long ones by their digest. */
+export function bytesText(bytes: Uint8Array): string {
+  if (bytes.length <= 32) return Buffer.from(bytes).toString('hex');
+  return createHash('sha1').update(bytes).digest('base64');
 }

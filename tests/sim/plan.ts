@@ -126,6 +126,12 @@ export const NO_DISK_FAULTS: DiskFaults = {
   full: 0,
 };
 
+/** Real files cost: of a hundred seeds one has both, one has Parquet alone, three have Iceberg. */
+const TABLE_KINDS = Array.from({ length: 100 }, (_, i) => ({
+  parquet: i < 2,
+  iceberg: i >= 1 && i < 5,
+}));
+
 /** A few seconds before midnight, the hour or the minute, so that windows and partitions change. */
 const BOUNDARIES = [
   Date.UTC(2026, 11, 31, 23, 59, 40),
@@ -240,10 +246,9 @@ function drawShape(random: Random): Shape {
     latenessMs: random.pick([0, 1_000, 10_000]),
     hangLimitMs: random.pick([2_000, 5_000]),
     snapshotsKept: random.pick([1, 3, 400]),
-    maintenance: random.chance(0.2),
+    maintenance: random.chance(0.5),
     backfill: random.chance(0.85),
-    parquet: random.chance(0.01),
-    iceberg: random.chance(0.04),
+    ...random.pick(TABLE_KINDS),
   };
 }
 

@@ -12,6 +12,7 @@ import type { Config } from '#src/config/schema';
 import { icebergTables } from '#src/iceberg/publication';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout } from '#src/supervision/layout';
+import { OfflineRun } from '#src/supervision/offline-run';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
 import { labelOf } from '#tests/sim/digest';
 import { type DiskEvents, DiskHandle, type SimDisk } from '#tests/sim/disk';
@@ -49,6 +50,11 @@ export interface ProcessOptions {
   /** The process has ended by itself, or dies at this very operation. */
   readonly onEnd: (process: SimProcess, ending: Ending) => void;
   readonly onUp: (process: SimProcess) => void;
+  /**
+   * The server; one more start of it while it runs; or a replay of what bronze holds, which ends by
+   * itself.
+   */
+  readonly role: 'server' | 'second' | 'replay';
 }
 
 /** The lock of the data directory: the machine frees it when its holder is gone. */
@@ -139,7 +145,7 @@ export class SimProcess implements Owner {
   }
 
   async #run(): Promise<void> {
-    const { config, instruments, lock, around, log, onUp } = this.#options;
+    const { config, instruments, lock, around, log, onUp, role } = this.#options;
     const clock = this.clockOf();
     const exchanges = EXCHANGES.filter(
       (exchange) => config.exchanges[exchangeKey(exchange)].enabled,
@@ -154,7 +160,8 @@ export class SimProcess implements Owner {
         disk: this.disk,
         databases: this.databases,
         acquire: async () => {
-          if (lock.holder !== undefined) throw new UserError(EXIT.locked, 'it is in use');
+          if (lock.holder !== undefined || role === 'second')
+            throw new UserError(EXIT.locked, 'it is in use');
           lock.holder = this;
           return { release: async () => {} };
         },
@@ -162,6 +169,10 @@ export class SimProcess implements Owner {
           this.#options.tables?.over(() => this.#aMoment()) ?? icebergTables(lake),
       },
     });
+    if (role === 'replay') {
+      await this.#replay(this.data, clock);
+      return;
+    }
     this.tree = new SupervisorTree({
       config,
       data: this.data,
@@ -181,12 +192,30 @@ export class SimProcess implements Owner {
       log: (level, message, fields = {}) => {
         if (!this.gone) log(this, level, message, fields);
       },
-      access: THIS_MACHINE_ONLY,
+      gateway: { access: THIS_MACHINE_ONLY, cursorSecret: new Uint8Array(32) },
       giveUp: (code, reason) => this.end({ code, reason }),
     });
     if ((await this.tree.start()) === undefined) return;
     this.up = true;
     onUp(this);
+  }
+
+  /** What `bullion rebuild` does: every log from its beginning to its end. */
+  async #replay(data: DataDirectory, clock: Clock): Promise<void> {
+    const { config, around, log } = this.#options;
+    const run = new OfflineRun({
+      config,
+      data,
+      clock,
+      timers: this.timersOf(this, 'replay'),
+      workers: simWorkers(this, around),
+      log: (level, message, fields = {}) => log(this, level, message, fields),
+      appendTo: undefined,
+    });
+    await run.ready();
+    await run.finish(() => {});
+    await run.close();
+    this.end({ code: EXIT.ok, reason: 'replayed' });
   }
 
   /** Time for something else to happen in between; for ever, when that is the end. */

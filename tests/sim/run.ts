@@ -8,6 +8,7 @@
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { MARKS } from '#src/base/marks';
 import { Died } from '#tests/sim/disk';
 import { type ChangeOfPlan, changePlan, drawPlan, type Plan } from '#tests/sim/plan';
 import { INVARIANTS, type Invariant, Violation } from '#tests/sim/violation';
@@ -56,6 +57,9 @@ export interface SimReport {
   readonly faults: Readonly<Record<string, number>>;
   /** How processes ended: exit codes, or killed. */
   readonly exits: Readonly<Record<string, number>>;
+  /** How often each mark was reached, and those that never were. */
+  readonly marks: Readonly<Record<string, number>>;
+  readonly marksMissed: readonly string[];
   readonly doubleRuns: number;
   readonly mismatches: number;
   readonly violations: readonly SimViolation[];
@@ -212,6 +216,7 @@ function reportOf(
     }
     return total;
   };
+  const marks = counts(({ tally }) => tally.marks);
   const violations = results.flatMap(({ violation }) => violation ?? []);
   return {
     firstSeed,
@@ -227,6 +232,8 @@ function reportOf(
     modes: counts(({ mode }) => ({ [mode]: 1 })),
     faults: counts(({ tally }) => tally.faults),
     exits: counts(({ tally }) => tally.exits),
+    marks,
+    marksMissed: MARKS.filter((name) => marks[name] === undefined),
     doubleRuns: results.filter(({ ranTwice }) => ranTwice).length,
     mismatches: violations.filter(({ invariant }) => invariant === 'determinism').length,
     violations,

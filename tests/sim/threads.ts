@@ -48,8 +48,8 @@ export interface Surroundings {
   readonly lakeJobDies: () => boolean;
   /** How long a lake job takes, us. */
   readonly lakeJobUsMax: () => number;
-  /** A number no ingest actor has had. */
-  readonly nextClient: (thread: SimThread<Stoppable>) => number;
+  /** An ingest actor begins; the one before it is gone. */
+  readonly newClient: (exchange: Exchange) => void;
   /** Checked when a thread starts. */
   readonly onStart: (thread: SimThread<Stoppable>) => void;
 }
@@ -207,16 +207,16 @@ export class SimThread<C extends Stoppable> implements ActorThread<C>, Owner {
   }
 
   #machine(): Machine {
-    const { scheduler, venues, nextClient } = this.#around;
+    const { scheduler, venues, newClient } = this.#around;
     const { disk, databases } = this.#process;
     const timers = this.#process.timersOf(this, this.id);
-    const client = this.role === 'ingest' ? nextClient(this as unknown as SimThread<Stoppable>) : 0;
+    if (this.spec.role === 'ingest') newClient(this.spec.exchange);
     return {
       clock: this.#process.clockOf(),
       timers,
       disk,
       databases,
-      ...networkOf(venues, this, client),
+      ...networkOf(venues, this),
       run: (actor, doorbell, counters, stopped) =>
         scheduler.run(this, labelOf(`step ${this.id}`), actor, doorbell, counters, stopped),
     };
@@ -324,7 +324,8 @@ class SimLake implements LakeThreads {
     this.#around = around;
     this.#freeAtUs = new Array<number>(place.threads).fill(0);
     const { disk } = process;
-    const { lakeDir, instruments } = place;
+    const { instruments, warehouse } = place;
+    const lakeDir = warehouse.dir;
     if (around.parquet) {
       const encoder = new LakeEncoder(instruments, { lakeDir, disk });
       this.#run = (job) => encoder.run(job);

@@ -6,8 +6,7 @@ import type { Exchange } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { TRADE_CONDITIONS } from '#schemas/trade';
 import { BronzeMirror } from '#tests/sim/bronze';
-import type { Delivered } from '#tests/sim/exchanges';
-import { LineSum } from '#tests/sim/line-sum';
+import { bytesText, LineSum } from '#tests/sim/line-sum';
 import { Violation } from '#tests/sim/violation';
 import { deadLetterLine, tradeLine } from '#tests/support/oracle/lines';
 import { Oracle, type OracleDeadLetter, type OracleTrade } from '#tests/support/oracle/oracle';
@@ -35,6 +34,7 @@ export class Truth {
   #fed = 0;
   /** By frame of the mirror: which delivered frame it was; for the ones matched so far. */
   readonly #matched: number[] = [];
+  #lifeBegins = 0;
 
   constructor(
     exchange: Exchange,
@@ -102,14 +102,20 @@ export class Truth {
     this.#matched.length = Math.min(this.#matched.length, this.mirror.frames.length);
   }
 
+  /** Whoever took the frames is gone: none of those delivered so far will come into the log any more. */
+  endOfLife(delivered: readonly Buffer[]): void {
+    this.#lifeBegins = delivered.length;
+  }
+
   /**
    * Every frame of the log is one that was delivered, in that order. A delivered frame may be missing
-   * at the end of a client's life; elsewhere only where the disk refused it (`mayRefuse`).
+   * at the end of a client's life (`endOfLife`); elsewhere only where the disk refused it (`mayRefuse`).
    */
   matchDelivered(
-    delivered: readonly Delivered[],
+    delivered: readonly Buffer[],
     served: readonly Buffer[],
     mayRefuse: boolean,
+    powerFailed: boolean,
   ): void {
     const { frames } = this.mirror;
     let at = this.#nextDelivered();
@@ -125,18 +131,18 @@ export class Truth {
       }
       if (kind !== KIND_WS) throw new Violation('I3', `frame ${sequence} is of kind ${kind}`);
       const from = at;
-      while (at < delivered.length && !(delivered[at] as Delivered).bytes.equals(bytes)) at++;
+      while (at < delivered.length && !(delivered[at] as Buffer).equals(bytes)) at++;
       if (at === delivered.length) {
         throw new Violation(
           'I10',
           `${this.exchange} frame ${sequence} is not among the ${delivered.length - from} frames delivered after the one before it: ${bytes.toString().slice(0, 200)}`,
         );
       }
-      const { client } = delivered[at] as Delivered;
-      const isTail = at === from || (delivered[at - 1] as Delivered).client !== client;
-      const isFirst = from === 0 || (delivered[from - 1] as Delivered).client !== client;
-      if (!isTail && !isFirst && !mayRefuse) {
-        const lost = (delivered[from] as Delivered).bytes.toString().slice(0, 200);
+      // Of what was not synced, a power loss may take the earlier and leave the later.
+      const before = frames[i - 1]?.sequence ?? -1;
+      const isHole = powerFailed && sequence - before - 1 >= at - from;
+      if (at > from && !mayRefuse && !isHole) {
+        const lost = (delivered[from] as Buffer).toString().slice(0, 200);
         throw new Violation(
           'I3',
           `${this.exchange}: ${at - from} delivered frames are missing before frame ${sequence}, first ${lost}`,
@@ -150,9 +156,9 @@ export class Truth {
   #nextDelivered(): number {
     for (let i = this.#matched.length - 1; i >= 0; i--) {
       const at = this.#matched[i] as number;
-      if (at >= 0) return at + 1;
+      if (at >= 0) return Math.max(at + 1, this.#lifeBegins);
     }
-    return 0;
+    return this.#lifeBegins;
   }
 
   #tradeLine(trade: OracleTrade): string {
@@ -182,6 +188,6 @@ export class Truth {
   #deadLine(letter: OracleDeadLetter): string {
     if (this.#parquet) return deadLetterLine(letter);
     const { raw, index, reason, receiveTimeUs, frame } = letter;
-    return `${this.exchange}|${frame}|${index}|${reason}|${receiveTimeUs}|${raw.toString('hex')}`;
+    return `${this.exchange}|${frame}|${index}|${reason}|${receiveTimeUs}|${bytesText(raw)}`;
   }
 }

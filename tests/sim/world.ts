@@ -7,13 +7,16 @@
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { EXIT } from '#src/base/errors';
+import { onMark } from '#src/base/marks';
 import { Random } from '#src/base/random';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import type { Config } from '#src/config/schema';
 import { LogHead } from '#src/log/log-head';
 import type { Stoppable } from '#src/runtime/control';
+import { ringBack, ringToCandles, ringToGold } from '#src/runtime/group-memory';
 import { simulatedInstrument } from '#src/simulator/instrument';
+import type { Tape } from '#src/simulator/tape';
 import type { EpochRecord } from '#src/state/epoch-record';
 import type { DataFile } from '#src/state/file-catalog';
 import { AREA } from '#src/state/keys';
@@ -25,6 +28,7 @@ import {
   checkFilesDurable,
   checkLakeTidy,
   checkNewRows,
+  checkReplay,
   checkShown,
   checkState,
   checkTables,
@@ -55,6 +59,8 @@ const HEAL_STEPS_MAX = 60_000;
 const CALM_JOB_US_MAX = 2_000;
 /** Orderly ends within which everything has to be covered: one may run out of time to drain. */
 const STOPS_MAX = 4;
+/** A replay of a few thousand frames takes some thousand. */
+const REPLAY_STEPS_MAX = 200_000;
 const LOG_LINES_KEPT = 400;
 const FILE_AREA = String.fromCharCode(AREA.file);
 
@@ -71,6 +77,8 @@ export interface Tally {
   starts: number;
   readonly faults: Record<string, number>;
   readonly exits: Record<string, number>;
+  /** Places reached that only trouble leads to (src/base/marks.ts). */
+  readonly marks: Record<string, number>;
 }
 
 export class World {
@@ -85,6 +93,7 @@ export class World {
     starts: 0,
     faults: {},
     exits: {},
+    marks: {},
   };
   /** The last lines of the processes' logs. */
   readonly lines: string[] = [];
@@ -103,7 +112,6 @@ export class World {
   readonly #random: Record<'process' | 'disk' | 'crash' | 'around', Random>;
   readonly #nextFault = new Map<string, number>();
   readonly #threads = new Set<SimThread<Stoppable>>();
-  readonly #clients: SimThread<Stoppable>[] = [];
   #process: SimProcess | undefined;
   #processes = 0;
   #store: StateStore | undefined;
@@ -119,7 +127,10 @@ export class World {
   /** Per exchange: sequences promised durable, and written, by the log itself. */
   readonly #acked = new Map<Exchange, number>();
   readonly #written = new Map<Exchange, number>();
-  readonly #givenUp = new Set<Exchange>();
+  /** Instruments of which a range was given up, as the log said: exchange and native symbol. */
+  readonly #givenUp = new Set<string>();
+  /** When each actor or group of the running process was restarted, us. */
+  readonly #restarts = new Map<string, number[]>();
   #failure: unknown;
 
   constructor(plan: Plan) {
@@ -184,6 +195,9 @@ export class World {
 
   /** Runs the seed to its end; throws the first Violation. */
   async run(): Promise<void> {
+    onMark((name) => {
+      this.tally.marks[name] = (this.tally.marks[name] ?? 0) + 1;
+    });
     this.#start(0);
     const safetySteps = Math.floor(this.plan.steps * 0.7);
     await this.#drive(() => this.scheduler.steps >= safetySteps);
@@ -201,6 +215,7 @@ export class World {
 
   /** Stops everything where it is: no event of this world fires any more. */
   abandon(): void {
+    onMark(undefined);
     this.#process?.end({ code: undefined, reason: 'the run is over' });
   }
 
@@ -230,7 +245,7 @@ export class World {
     });
   }
 
-  #newProcess(): SimProcess {
+  #newProcess(role: 'server' | 'second' = 'server'): SimProcess {
     const { plan, scheduler, disk, stores } = this;
     return new SimProcess(`process-${this.#processes++}`, {
       config: this.config,
@@ -248,6 +263,7 @@ export class World {
       log: (process, level, message, fields) => this.#log(process, level, message, fields),
       onEnd: (process, ending) => this.#ended(process, ending),
       onUp: (process) => this.#up(process),
+      role,
     });
   }
 
@@ -262,7 +278,7 @@ export class World {
       lakeJobDies: () =>
         this.phase === 'safety' &&
         this.#counted('lake job died', this.#random.disk.chance(plan.disk.lakeJobDies)),
-      nextClient: (thread) => this.#clients.push(thread) - 1,
+      newClient: (exchange) => this.#checked(() => this.#endLife(exchange)),
       onStart: (thread) => {
         for (const other of this.#threads) {
           if (other.dead) this.#threads.delete(other);
@@ -279,10 +295,9 @@ export class World {
     const line = `${(this.scheduler.nowUs / 1e6).toFixed(6)} ${process.id} ${level} ${message} ${JSON.stringify(fields)}`;
     this.lines.push(line.slice(0, 1000));
     if (this.lines.length > LOG_LINES_KEPT) this.lines.splice(0, LOG_LINES_KEPT / 2);
-    const event = (fields as { event?: string }).event;
-    if (event === 'backfill_given_up') {
-      for (const exchange of this.exchanges) this.#givenUp.add(exchange);
-    }
+    const given = /^(\w+): (\S+) trades .* given up/.exec(message);
+    if (given !== null) this.#givenUp.add(`${given[1]} ${given[2]}`);
+    if (message.startsWith('restarting ')) this.#checked(() => this.#checkRestart(message));
     if (message === 'stopped without a last epoch' && this.phase === 'end') {
       this.#fail(new Violation('I15', `no last epoch: ${JSON.stringify(fields)}`));
     }
@@ -330,8 +345,10 @@ export class World {
     this.disk = this.disk.crash(style, this.#random.crash);
     this.stores.crash(style, this.#random.crash);
     this.#checked(() => this.#followBronze(true));
+    for (const exchange of this.exchanges) this.#checked(() => this.#endLife(exchange));
     if (powerLoss) for (const [exchange, acked] of this.#acked) this.#written.set(exchange, acked);
     this.#threads.clear();
+    this.#restarts.clear();
     this.#process = undefined;
     this.#diesIn = -1;
     if (this.phase !== 'end') this.#start(1_000 + this.#random.around.below(2_000_000));
@@ -442,7 +459,7 @@ export class World {
       case 'secondStart':
         if (this.#lock.holder === undefined) return;
         this.#count('second start');
-        this.#newProcess().start();
+        this.#newProcess('second').start();
         return;
       case 'threadThrows':
         if (threads.length === 0) return;
@@ -544,6 +561,32 @@ export class World {
     }
   }
 
+  /** I13: never more restarts than the intensity allows. */
+  #checkRestart(message: string): void {
+    const { restart_intensity, restart_period_ms } = this.config.supervision;
+    const { nowUs } = this.scheduler;
+    const times = this.#restarts.get(message) ?? [];
+    times.push(nowUs);
+    this.#restarts.set(message, times);
+    const recent = times.filter((atUs) => nowUs - atUs < restart_period_ms * 1000).length;
+    hold('I13', recent <= restart_intensity, () => `${message}: ${recent} times in the period`);
+  }
+
+  /** I9: no ring holds more than it can. */
+  #checkRings(): void {
+    for (const { spec, dead } of this.#threads) {
+      if (spec.role !== 'gold' || dead) continue;
+      const { memory, shard } = spec;
+      const rings = [
+        ringToCandles(memory, shard),
+        ...memory.slots.flatMap((_, v) => [ringToGold(memory, v, shard), ringBack(memory, v)]),
+      ];
+      for (const { size, capacity } of rings) {
+        hold('I9', size >= 0 && size <= capacity, () => `a ring of ${capacity} holds ${size}`);
+      }
+    }
+  }
+
   #scene(): Scene {
     const store = this.#store as StateStore;
     return {
@@ -580,8 +623,20 @@ export class World {
       });
       truth.forget();
       const { delivered, served } = this.venues.get(exchange) as SimExchange;
-      truth.matchDelivered(delivered, served, mayRefuse);
+      truth.matchDelivered(
+        delivered,
+        served,
+        mayRefuse,
+        this.tally.faults['power loss'] !== undefined,
+      );
     }
+  }
+
+  /** What the ingest actor before has not written by now never will be. */
+  #endLife(exchange: Exchange): void {
+    this.#followBronze();
+    const truth = this.truths.find((one) => one.exchange === exchange);
+    truth?.endOfLife((this.venues.get(exchange) as SimExchange).delivered);
   }
 
   #checkCommit(): void {
@@ -590,6 +645,7 @@ export class World {
     const now = store.epoch();
     const before = this.#record ?? { ...now, epoch: 0, publishedEpoch: 0, progress: [] };
     this.#followBronze();
+    this.#checkRings();
     checkEpoch(scene, before, now);
     this.#record = now;
     if (now.epoch === before.epoch) {
@@ -599,6 +655,9 @@ export class World {
       return;
     }
     this.tally.epochs++;
+    for (const { nextSequence, valid } of now.progress) {
+      this.scheduler.digest.add(nextSequence, valid);
+    }
     for (const truth of this.truths) {
       const progress = now.progress.find(({ exchange }) => exchange === truth.exchange);
       truth.cover(progress?.nextSequence ?? 0);
@@ -663,7 +722,7 @@ export class World {
       }
       return nowUs - fromUs > HEAL_US_MAX || steps - fromSteps > HEAL_STEPS_MAX;
     });
-    if (problem !== undefined && this.#givenUp.size === 0) {
+    if (problem !== undefined) {
       throw new Violation(
         'I15',
         `${Math.round((this.scheduler.nowUs - fromUs) / 1e6)} s and ${this.scheduler.steps - fromSteps} steps after the last fault: ${problem}`,
@@ -696,7 +755,7 @@ export class World {
         if (set.intervalCount === 0 || !this.plan.shape.backfill) continue;
         for (const { fromId, toId } of gapsOf(set)) {
           for (let id = fromId; id <= toId; id++) {
-            if (!this.#isExcused(venue, tape.instrument.startId, id, symbol)) {
+            if (!this.#isExcused(venue, tape, id)) {
               return `${exchange} ${symbol} ${id} is missing`;
             }
           }
@@ -706,9 +765,9 @@ export class World {
     return undefined;
   }
 
-  #isExcused(venue: SimExchange, startId: number, id: number, symbol: string): boolean {
-    const tape = venue.state.market.tapes.find(({ instrument }) => instrument.symbol === symbol);
-    if (tape?.lost(id - startId) === true) return true;
+  #isExcused({ exchange }: SimExchange, tape: Tape, id: number): boolean {
+    const { startId, nativeSymbol } = tape.instrument;
+    if (tape.lost(id - startId) || this.#givenUp.has(`${exchange} ${nativeSymbol}`)) return true;
     // Sent, stored, and judged bad: by a clock that was wrong.
     return this.plan.process.clockJump > 0;
   }
@@ -729,6 +788,44 @@ export class World {
     checkTables(scene);
     checkLakeTidy(scene, 'at the end');
     this.#checkSource();
+    await this.#replay(scene);
+  }
+
+  /** I5: what bronze holds makes the same again, in another shape and from nothing. */
+  async #replay(first: Scene): Promise<void> {
+    const { plan, scheduler } = this;
+    const dir = `${DATA_DIR}/bronze`;
+    const disk = this.disk.copyFolder(dir, dir);
+    const stores = new SimStores();
+    const process = new SimProcess('replay', {
+      config: configOf(plan.replayShape, this.exchanges),
+      instruments: this.instruments,
+      scheduler,
+      disk,
+      stores,
+      diskFault: () => undefined,
+      storeFault: () => undefined,
+      wallUs: () => plan.startUs + scheduler.nowUs,
+      around: this.#around(),
+      syncUsMax: plan.diskSyncUsMax,
+      lock: new ProcessLock(),
+      tables: new SimTables(plan.replayShape.snapshotsKept),
+      log: (process, level, message, fields) => this.#log(process, level, message, fields),
+      onEnd: (_, { code, reason }) => this.#note(`replay ended with ${code}: ${reason}`),
+      onUp: () => {},
+      role: 'replay',
+    });
+    this.#threads.clear();
+    const fromSteps = scheduler.steps;
+    process.start();
+    await this.#drive(() => process.gone || scheduler.steps - fromSteps > REPLAY_STEPS_MAX);
+    hold('I5', process.ending?.reason === 'replayed', () => {
+      return `the replay ended with ${JSON.stringify(process.ending)}`;
+    });
+    const events = { fault: () => undefined, die: () => {}, later: () => {} };
+    const databases = new StoreHands(stores, events);
+    const store = await StateStore.open(STATE_DIR, { readOnly: true, databases });
+    checkReplay(first, { ...first, disk, store });
   }
 
   async #stopInOrder(): Promise<void> {
@@ -785,6 +882,7 @@ function isUpkeep(path: string): boolean {
 
 function configOf(shape: Shape, exchanges: readonly Exchange[]): Config {
   const base = BASE_CONFIG;
+  const jobs = shape.maintenance && shape.iceberg;
   const feed = (key: 'binance' | 'kraken' | 'coinbase') => ({
     enabled: exchanges.some((exchange) => exchangeKey(exchange) === key),
     ws_url: `ws://${key}.test/ws`,
@@ -824,14 +922,18 @@ function configOf(shape: Shape, exchanges: readonly Exchange[]): Config {
     maintenance: {
       ...base.maintenance,
       check_interval_ms: shape.maintenance ? 1_000 : 3_600_000,
+      // Only Iceberg's tables can be maintained, and only Parquet can be compacted.
       every_minutes: {
-        compaction: 0,
+        compaction: jobs && shape.parquet ? 0.1 : 0,
         retention: 0,
-        snapshots: 0,
-        manifests: 0,
-        orphans: 0,
-        audit: 0,
+        snapshots: jobs ? 0.2 : 0,
+        manifests: jobs ? 0.15 : 0,
+        orphans: jobs ? 0.1 : 0,
+        audit: jobs && shape.parquet ? 0.2 : 0,
       },
+      compaction: { ...base.maintenance.compaction, settle_minutes: 0, files_max: 5 },
+      orphan_age_minutes: 0,
+      manifests_max: 3,
       snapshots: { keep_min: 1, keep_max: shape.snapshotsKept, age_hours: 0 },
     },
   };

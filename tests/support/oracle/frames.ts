@@ -42,14 +42,27 @@ export function readFrame(venue: Venue, bytes: Uint8Array, kind: number): FrameR
     case FRAME_KIND.rest:
       return text === undefined ? MALFORMED_FRAME : readPageText(venue, text);
     case FRAME_KIND.csv:
-      return text === undefined ? MALFORMED_FRAME : readCsv(venue, text, ['imported']);
+      return readCsvText(venue, bytes, ['imported']);
     default: {
       // A replayed frame does not say what it was: a tag line in front does.
-      if (text === undefined || /^\s*[[{]/.test(text)) return readMessageText(venue, text, []);
-      if (CSV_TAG.test(text)) return readCsv(venue, text, []);
+      const plain = bytesOf(bytes);
+      if (/^[\0-\x20]*[[{]/.test(plain)) return readMessageText(venue, text, []);
+      if (CSV_TAG.test(plain)) return readCsvText(venue, bytes, []);
+      if (text === undefined) return MALFORMED_FRAME;
       return PAGE_TAG.test(text) ? readPageText(venue, text) : readMessageText(venue, text, []);
     }
   }
+}
+
+/** The row has to be UTF-8; the tag in front of it is ours, and a symbol in it may be any bytes. */
+function readCsvText(venue: Venue, bytes: Uint8Array, conditions: readonly string[]): FrameReading {
+  const row = bytes.subarray(bytes.indexOf(10) + 1);
+  if (textOf(row) === undefined) return MALFORMED_FRAME;
+  return readCsv(venue, bytesOf(bytes), conditions);
+}
+
+function bytesOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
 }
 
 function readMessageText(

@@ -4,16 +4,22 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Health } from '#src/api/health';
 
 const DIST = new URL('../../../', import.meta.url);
 const READY_MS_MAX = 30_000;
 
+/** Where what has to be undone is left: node:test's context is one. */
+export interface Scope {
+  after(undo: () => unknown): void;
+}
+
 export interface ChildOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** For node itself, before the program. */
+  readonly nodeArgs?: readonly string[];
 }
 
 export interface Exit {
@@ -90,8 +96,9 @@ export class Bullion {
     });
   }
 
-  static start(t: TestContext, { cwd, env }: ChildOptions): Bullion {
-    const child = spawn(process.execPath, [fileURLToPath(new URL('supervisor.js', DIST))], {
+  static start(t: Scope, { cwd, env, nodeArgs = [] }: ChildOptions): Bullion {
+    const program = fileURLToPath(new URL('supervisor.js', DIST));
+    const child = spawn(process.execPath, [...nodeArgs, program], {
       cwd,
       env: environment(env),
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -102,6 +109,10 @@ export class Bullion {
       await bullion.exited;
     });
     return bullion;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   get pid(): number {

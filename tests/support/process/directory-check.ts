@@ -88,7 +88,9 @@ export async function checkDirectory({
     assert.equal(trade.timeUs, truth.timeUs, key);
     assert.equal(trade.side, truth.side, key);
     const instrument = `${trade.exchange}|${trade.symbol}`;
-    ids.set(instrument, [...(ids.get(instrument) ?? []), trade.id]);
+    const known = ids.get(instrument);
+    if (known === undefined) ids.set(instrument, [trade.id]);
+    else known.push(trade.id);
   }
   const unique = new Set(gold.map(({ exchange, symbol, id }) => keyOf(exchange, symbol, id)));
   assert.equal(unique.size, gold.length, 'no trade is in gold twice');

@@ -10,6 +10,7 @@ import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { THIS_MACHINE_ONLY } from '#src/api/access';
 import type { SystemStatus } from '#src/api/health';
 import { systemClock } from '#src/base/clock';
+import { newSecret } from '#src/base/secret';
 import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
@@ -64,7 +65,7 @@ export async function startTree(
   const log: LoggedLine[] = [];
   const gaveUp: { exitCode: number; reason: string }[] = [];
   const tree = new SupervisorTree({
-    access: THIS_MACHINE_ONLY,
+    gateway: { access: THIS_MACHINE_ONLY, cursorSecret: newSecret() },
     config,
     data,
     exchanges: EXCHANGES,

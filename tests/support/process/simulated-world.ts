@@ -5,12 +5,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { REASONS } from '#schemas/dead-letter';
 import { loadInstruments } from '#src/config/instruments';
 import type { FaultProfile } from '#src/simulator/faults';
 import { simulatedInstrument } from '#src/simulator/instrument';
 import { Simulator, type SimulatorOptions } from '#src/simulator/server';
+import type { Scope } from '#tests/support/process/bullion-process';
 
 /** Three pairs an exchange: few enough that the REST pace of every exchange keeps a test short. */
 const INSTRUMENTS = `
@@ -55,14 +55,14 @@ export interface World {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export function temporaryDirectory(t: TestContext): string {
+export function temporaryDirectory(t: Scope): string {
   const directory = mkdtempSync(join(tmpdir(), 'bullion-process-'));
   t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
   return directory;
 }
 
 export async function startWorld(
-  t: TestContext,
+  t: Scope,
   options: Partial<SimulatorOptions> & { readonly seed: number },
 ): Promise<World> {
   const cwd = temporaryDirectory(t);

@@ -1,0 +1,29 @@
+/**
+ * Whether a table's manifests say of a file what the file catalog says. Avro has no checksums: a
+ * flipped bit in a bound or a count is a valid manifest that makes other engines skip rows or count
+ * wrong, and nothing but the catalog can tell.
+ */
+import { addedEntry, type ManifestEntry } from '#src/iceberg/manifest-entry';
+import { DamagedTableError, dataFileUri, type TablePlace } from '#src/iceberg/table-place';
+import type { StagedFile } from '#src/lake/staged-file';
+
+/** Throws where an entry is not the one that was written for its file. */
+export function proveEntries(
+  place: TablePlace,
+  shown: readonly ManifestEntry[],
+  files: readonly StagedFile[],
+): void {
+  const byUri = new Map(files.map((file) => [dataFileUri(place, file.path), file]));
+  for (const { data_file: said } of shown) {
+    const file = byUri.get(said.file_path);
+    if (file === undefined) continue; // leaves the table anyway
+    const { data_file: written } = addedEntry(place.definition, file, said.file_path, 0);
+    const different = Object.keys(written).find((name) => {
+      const field = name as keyof typeof written;
+      return JSON.stringify(said[field]) !== JSON.stringify(written[field]);
+    });
+    if (different !== undefined) {
+      throw new DamagedTableError(said.file_path, { cause: `its ${different} is another` });
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/** Has a state directory read by a process of its own (check-process.ts) before it is opened here. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { EXIT, type ExitCode, UserError } from '#src/base/errors';
+import { StateCorruptError } from '#src/state/state-errors';
+
+export interface StateCheck {
+  /** Resolves when everything a start reads has been read, and a write rehearsed. */
+  readonly core: Promise<void>;
+  /** Resolves when all of it has; rejects with what is wrong. */
+  readonly whole: Promise<void>;
+  /** Gives up the rest. */
+  stop(): void;
+}
+
+/** What a start reads is read in well under a second; a reader lost in a damaged tree never ends. */
+const CORE_MS_MAX = 20_000;
+
+/** `isAwaited`: somebody is waiting for the core; otherwise it goes on in what time is left over. */
+export function checkStateApart(directory: string, isAwaited = true): StateCheck {
+  const program = fileURLToPath(new URL('./check-process.js', import.meta.url));
+  const child = fork(program, [directory, isAwaited ? 'awaited' : 'beside'], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: {},
+    execArgv: [],
+  });
+  let isStopped = false;
+  const whole = ended(child).then(({ code, signal, said }) => {
+    if (code === EXIT.ok || isStopped) return;
+    if (signal !== null) {
+      throw new StateCorruptError(directory, `reading it ended a process with ${signal}`);
+    }
+    throw code === EXIT.io || code === EXIT.config
+      ? new UserError(code as ExitCode, said)
+      : new StateCorruptError(directory, `reading it failed: ${said.split('\n', 1)[0]}`);
+  });
+  const timer = setTimeout(() => child.kill('SIGKILL'), CORE_MS_MAX);
+  const sound = new Promise<void>((resolve) => child.once('message', () => resolve()));
+  const core = Promise.race([sound, whole]).finally(() => clearTimeout(timer));
+  core.catch(() => {}); // told to whoever awaits either
+  whole.catch(() => {});
+  return {
+    core,
+    whole,
+    stop: () => {
+      isStopped = true;
+      child.kill('SIGKILL');
+    },
+  };
+}
+
+function ended(
+  child: ChildProcess,
+): Promise<{ code: number | null; signal: NodeJS.Signals | null; said: string }> {
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve({ code, signal, said }));
+  });
+}

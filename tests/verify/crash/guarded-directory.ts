@@ -1,0 +1,245 @@
+/**
+ * One data directory through many lives: keeps an armed Bullion running on it, gives it orders, and
+ * at the end compares everything with the exchanges' journal.
+ */
+import { once } from 'node:events';
+import { existsSync, mkdirSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { systemClock } from '#src/base/clock';
+import { StateStore } from '#src/state/store';
+import { readSegments } from '#tests/support/process/bronze-reading';
+import {
+  Bullion,
+  type Exit,
+  pause,
+  type Scope,
+  until,
+} from '#tests/support/process/bullion-process';
+import { type CheckedDirectory, checkDirectory } from '#tests/support/process/directory-check';
+import { FAULTS, startWorld, type World } from '#tests/support/process/simulated-world';
+import { CONTROL, FaultOrders } from '#tests/verify/crash/fault-orders';
+
+const ARMED = fileURLToPath(new URL('./armed-process.js', import.meta.url));
+const DAY_US = 86_400_000_000;
+const WHOLE_MS_MAX = 30_000;
+const JUDGED_MS_MAX = 60_000;
+
+/** One shard of everything: every thread less makes a life shorter. Short everything else. */
+const ENVIRONMENT: Readonly<Record<string, string>> = {
+  BULLION_HTTP_REQUESTS_PER_SECOND: '100000',
+  BULLION_LAYOUT_VALIDATION_SHARDS: '1',
+  BULLION_LAYOUT_GOLD_SHARDS: '1',
+  BULLION_EPOCHS_INTERVAL_MS: '250',
+  // Every restart fetches trades again: their duplicates need not be a file per 64.
+  BULLION_BATCHES_CHUNK_ROWS: '16384',
+  BULLION_SUPERVISION_HANG_LIMIT_MS: '1500',
+  BULLION_SUPERVISION_RESTART_INTENSITY: '1000',
+  BULLION_MAINTENANCE_CHECK_INTERVAL_MS: '300',
+  BULLION_MAINTENANCE_EVERY_MINUTES_COMPACTION: '1',
+  BULLION_MAINTENANCE_COMPACTION_FILES_MAX: '2',
+  BULLION_MAINTENANCE_SNAPSHOTS_KEEP_MAX: '3',
+};
+
+export class GuardedDirectory {
+  readonly world: World;
+  readonly orders: FaultOrders;
+  readonly #scope: Scope;
+  readonly #undo: (() => unknown)[];
+  #bullion: Bullion | undefined;
+  /** Whole blocks of every segment as last seen. */
+  #bronze = new Map<string, Buffer>();
+  #starts = 0;
+
+  private constructor(undo: (() => unknown)[], world: World) {
+    this.#undo = undo;
+    this.#scope = { after: (step) => void undo.push(step) };
+    this.world = world;
+    const control = join(world.cwd, 'control');
+    mkdirSync(control);
+    this.orders = new FaultOrders(control);
+  }
+
+  /** Simulated exchanges and an empty directory, a day old so that maintenance is due. */
+  static async make(scope: Scope, seed: number): Promise<GuardedDirectory> {
+    const undo: (() => unknown)[] = [];
+    const world = await startWorld(
+      { after: (step) => void undo.push(step) },
+      {
+        seed,
+        ratePerSecond: 250,
+        // After a few cut connections in a row an exchange is left alone for half a minute.
+        faults: { ...FAULTS, disconnect: 0, abort: 0 },
+      },
+    );
+    const port = String(await freePort());
+    const env = { ...world.env, BULLION_HTTP_PORT: port };
+    const directory = new GuardedDirectory(undo, { ...world, env });
+    scope.after(() => directory.close());
+    await directory.makeJobsDue();
+    return directory;
+  }
+
+  get starts(): number {
+    return this.#starts;
+  }
+
+  get running(): Bullion | undefined {
+    return this.#bullion;
+  }
+
+  /** Makes compaction due soon after the next start; nothing may run meanwhile. */
+  async makeJobsDue(): Promise<void> {
+    const nowUs = systemClock().nowUs();
+    const store = await StateStore.open(join(this.world.dataDir, 'state'), {
+      createdUs: nowUs - DAY_US,
+    });
+    await store.recordJobRun({
+      job: 'compaction',
+      startedUs: nowUs - 58_000_000,
+      tookMs: 1,
+      outcome: 'idle',
+      filesIn: 0,
+      filesOut: 0,
+      rowsIn: 0,
+      rowsOut: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      detail: '',
+    });
+    await store.close();
+  }
+
+  start(more: Readonly<Record<string, string>> = {}): Bullion {
+    const { cwd, env, dataDir } = this.world;
+    this.#starts++;
+    this.#bullion = Bullion.start(this.#scope, {
+      cwd,
+      env: {
+        ...env,
+        ...ENVIRONMENT,
+        ...more,
+        [CONTROL]: this.orders.directory,
+        VERIFY_DATA_DIR: dataDir,
+      },
+      nodeArgs: ['--import', ARMED],
+    });
+    return this.#bullion;
+  }
+
+  /** A second start on the same directory, which has to be refused. */
+  startAnother(): Bullion {
+    const { cwd, env } = this.world;
+    return Bullion.start(this.#scope, { cwd, env });
+  }
+
+  /** The running Bullion once every actor runs and an epoch is committed; started if there is none. */
+  async whole(): Promise<Bullion> {
+    const bullion = this.#bullion ?? this.start();
+    await this.wholeAgain(bullion);
+    return bullion;
+  }
+
+  /** Resolves when it is up, every actor runs and one more epoch is there. */
+  async wholeAgain(bullion: Bullion): Promise<void> {
+    await bullion.url();
+    const epochs = (): number => count(bullion.text, '"epoch committed"');
+    const before = epochs();
+    await until(
+      'Bullion to be whole again',
+      async () => {
+        if (bullion.isOver) throw new Error(`ended:\n${bullion.text.slice(-2_000)}`);
+        if (epochs() <= before) return false;
+        const health = await bullion.health();
+        return (
+          health?.actors.every(({ state }) => state === 'running') === true &&
+          health.exchanges.every(({ state }) => state === 'connected')
+        );
+      },
+      WHOLE_MS_MAX,
+      50,
+    );
+  }
+
+  /** It has ended: nothing that was whole in bronze may be gone. */
+  ended(): void {
+    this.#bullion = undefined;
+    this.#noteBronze();
+  }
+
+  #noteBronze(): void {
+    const now = this.#readBronze();
+    const gone: string[] = [];
+    for (const [path, bytes] of this.#bronze) {
+      if (now.get(path)?.subarray(0, bytes.length).equals(bytes) !== true) gone.push(path);
+    }
+    this.#bronze = now;
+    if (gone.length > 0) throw new Error(`bronze lost bytes of ${gone.join(', ')}`);
+  }
+
+  async kill(): Promise<Exit | undefined> {
+    return this.#bullion?.end('SIGKILL');
+  }
+
+  /** A last life that ends in order, and the comparison of everything. */
+  async check(triesLeft = 3): Promise<CheckedDirectory> {
+    this.orders.withdraw();
+    this.orders.setClock(undefined);
+    if (this.#bullion !== undefined) {
+      await this.kill();
+      this.#noteBronze();
+    }
+    // A job that an end cuts short leaves its files to the next start: in this life there is none.
+    this.start({ BULLION_MAINTENANCE_CHECK_INTERVAL_MS: '3600000' });
+    const bullion = await this.whole();
+    this.world.simulator.pause();
+    await pause(100);
+    await until(
+      'every frame to be judged',
+      async () => (await bullion.health())?.exchanges.every(({ lag_frames }) => lag_frames === 0),
+      JUDGED_MS_MAX,
+    );
+    const { code } = await bullion.end('SIGTERM');
+    if (code !== 0) throw new Error(`SIGTERM ended with ${code}:\n${bullion.text.slice(-3_000)}`);
+    this.ended();
+    if (/cut short|without a last epoch/.test(bullion.text)) {
+      // A busy machine: the orderly end has a limit, and what it leaves is the next start's.
+      if (triesLeft > 0) return this.check(triesLeft - 1);
+      throw new Error(`no orderly end in time:\n${bullion.text.slice(-2_000)}`);
+    }
+    return checkDirectory(this.world);
+  }
+
+  /** Ends and deletes everything. */
+  async close(): Promise<void> {
+    for (const step of this.#undo.splice(0).reverse()) await step();
+  }
+
+  #readBronze(): Map<string, Buffer> {
+    const found = new Map<string, Buffer>();
+    for (const exchange of EXCHANGES) {
+      const dir = join(this.world.dataDir, 'bronze', exchangeKey(exchange));
+      if (!existsSync(dir)) continue;
+      for (const { name, bytes } of readSegments(dir)) {
+        found.set(`${exchangeKey(exchange)}/${name}`, bytes);
+      }
+    }
+    return found;
+  }
+}
+
+/** One port for all lives: a gateway that starts again has to be found again. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function count(text: string, part: string): number {
+  return text.split(part).length - 1;
+}

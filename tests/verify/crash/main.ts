@@ -1,0 +1,174 @@
+/**
+ * The real process, crashed on purpose: kill -9 at random moments, at named failpoints and at disk
+ * calls; errors, hangs and full heaps in every actor; suspended, started twice, its clock stepped.
+ * After a handful of lives a directory is compared with the exchanges' journal: 0 lost, 0 doubled,
+ * 0 unreported.
+ *
+ * `--only kills|failpoints|disk|process` runs one family, `--only NAME` the steps with that in their
+ * name, each on a directory of its own. `--count` is the number of random steps of a family.
+ */
+import { cpSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Random } from '#src/base/random';
+import type { Scope } from '#tests/support/process/bullion-process';
+import { type CheckRun, runCheck } from '#tests/verify/check-program';
+import { FAILPOINTS, isDiskPoint } from '#tests/verify/crash/failpoints';
+import { GuardedDirectory } from '#tests/verify/crash/guarded-directory';
+import {
+  atDiskCall,
+  atFailpoint,
+  clockSteps,
+  hungSupervisor,
+  NOT_REACHED,
+  randomKill,
+  type Step,
+  startedTwice,
+  suspended,
+} from '#tests/verify/crash/lives';
+
+/** Steps on one directory before it is compared. */
+const STEPS_PER_DIRECTORY = 12;
+/** An actor's beat, in every actor there is. */
+const ACTORS = ['ingest-kraken', 'validation-0', 'gold-0', 'candles', 'gateway'];
+const BEAT = { name: 'actor.beat', thread: 'gateway' } as const;
+
+type Family = 'kills' | 'failpoints' | 'disk' | 'process';
+const FAMILIES: readonly Family[] = ['kills', 'failpoints', 'disk', 'process'];
+
+function stepsOf(family: Family, random: Random, count: number | undefined): Step[] {
+  switch (family) {
+    case 'kills':
+      return Array.from({ length: count ?? 200 }, () => randomKill(random));
+    case 'disk':
+      return Array.from({ length: count ?? 40 }, () => atDiskCall(random));
+    case 'process':
+      return [
+        ...ACTORS.flatMap((actor) =>
+          (['throw', 'hang', 'memory'] as const).map((action) =>
+            atFailpoint(BEAT, action, random.between(1, 3), actor),
+          ),
+        ),
+        suspended(random),
+        suspended(random),
+        startedTwice(false),
+        startedTwice(true),
+        ...clockSteps(),
+        hungSupervisor(),
+      ];
+    case 'failpoints': {
+      const points = FAILPOINTS.filter(({ name }) => name !== BEAT.name);
+      const all = points.flatMap((point) => {
+        const hit = (): number => random.between(1, 2);
+        const steps = (['kill', 'throw', 'hang'] as const).map((action) =>
+          atFailpoint(point, action, hit()),
+        );
+        if (point.thread === 'main') steps.push(atFailpoint(point, 'term', hit()));
+        if (isDiskPoint(point.at) && point.at.edge === 'before') {
+          steps.push(atFailpoint(point, 'EIO', hit()));
+        }
+        return steps;
+      });
+      return count === undefined ? all : shuffled(all, random).slice(0, count);
+    }
+  }
+}
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  return items
+    .map((item) => ({ item, at: random.unit() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
+
+/** The steps of a run, in an order that mixes their kinds; the draws do not depend on `only`. */
+function planOf({ options }: CheckRun): Step[][] {
+  const random = new Random(options.seed);
+  const { only, count } = options;
+  const asked = FAMILIES.filter((family) => only === undefined || only === family);
+  if (asked.length > 0) {
+    const steps = asked.flatMap((family, i) => stepsOf(family, random.fork(i), count));
+    const mixed = shuffled(steps, random.fork(99));
+    const plan: Step[][] = [];
+    for (let i = 0; i < mixed.length; i += STEPS_PER_DIRECTORY) {
+      plan.push(mixed.slice(i, i + STEPS_PER_DIRECTORY));
+    }
+    return plan;
+  }
+  const named = FAMILIES.flatMap((family, i) => stepsOf(family, random.fork(i), undefined));
+  return named.filter(({ name }) => name.includes(only as string)).map((step) => [step]);
+}
+
+interface Totals {
+  steps: number;
+  directories: number;
+  starts: number;
+  trades: number;
+  missing: number;
+}
+
+async function runDirectory(
+  run: CheckRun,
+  scope: Scope,
+  steps: readonly Step[],
+  seed: number,
+  totals: Totals,
+): Promise<Step[]> {
+  const directory = await GuardedDirectory.make(scope, seed);
+  const done: string[] = [];
+  const again: Step[] = [];
+  try {
+    for (const step of steps) {
+      if (run.isLate) break;
+      const startedMs = performance.now();
+      done.push(step.name);
+      const outcome = await step.run(directory);
+      totals.steps++;
+      if (outcome === NOT_REACHED) again.push(step);
+      else run.outcome(step.fault, outcome);
+      run.took(step.name, performance.now() - startedMs);
+      if (directory.running === undefined) await directory.makeJobsDue();
+    }
+    const checked = await directory.check();
+    totals.trades += checked.gold;
+    totals.missing += checked.missing.served + checked.missing.lost;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    await directory.kill();
+    const kept = join(tmpdir(), `bullion-verify-${run.options.seed}-${run.findings.length}`);
+    rmSync(kept, { recursive: true, force: true });
+    cpSync(directory.world.dataDir, kept, { recursive: true });
+    run.found(
+      `after ${done.join(', ')}: ${text}\n(the directory is kept in ${kept})`,
+      `--only '${done.at(-1)}'`,
+    );
+  }
+  totals.directories++;
+  totals.starts += directory.starts;
+  await directory.close();
+  return again;
+}
+
+await runCheck('crash', async (run, scope) => {
+  const totals: Totals = { steps: 0, directories: 0, starts: 0, trades: 0, missing: 0 };
+  const seeds = new Random(run.options.seed).fork(7);
+  const plan = planOf(run);
+  let left: Step[] = [];
+  for (const steps of plan) {
+    if (run.isLate) break;
+    left.push(...(await runDirectory(run, scope, steps, seeds.uint32(), totals)));
+  }
+  // What a step waits for may come only once a directory has a past.
+  if (left.length > 0 && !run.isLate) {
+    left = await runDirectory(run, scope, left, seeds.uint32(), totals);
+  }
+  for (const { name } of left) run.missed.push(name);
+  Object.assign(run.figures, {
+    'steps done': totals.steps,
+    'directories compared': totals.directories,
+    'process starts': totals.starts,
+    'trades compared': totals.trades,
+    'trades lost, doubled or unreported': run.findings.length === 0 ? 0 : 'see the findings',
+    'trades in the gap ledger (sent while nobody listened)': totals.missing,
+  });
+});

@@ -1,0 +1,73 @@
+/** What `npm run verify` runs, how much of it, and where. Longest first: the lanes end together. */
+export interface PlannedCheck {
+  /** Tells its seed from the others'. */
+  readonly number: number;
+  readonly title: string;
+  /** In dist/tests/. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** How it takes its seed. */
+  readonly seedOption: '--seed' | '--first-seed';
+  /** In one of the two lanes, beside them from the start, or alone when they are empty. */
+  readonly lane: 'queue' | 'beside' | 'alone';
+  /** A check that takes longer is ended: a finding. */
+  readonly secondsMax: number;
+}
+
+export interface Extent {
+  /** `--hours`: all planted bugs. */
+  readonly isLong: boolean;
+  readonly isQuick: boolean;
+}
+
+const SIMULATOR_SEEDS = 2_000;
+const SIMULATOR_STEPS = 10_000;
+
+export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
+  let number = 0;
+  const some = (whole: number, quick: number): string => String(isQuick ? quick : whole);
+  const check = (
+    title: string,
+    program: string,
+    args: readonly string[],
+    more: Partial<PlannedCheck> = {},
+  ): PlannedCheck => ({
+    number: number++,
+    title,
+    program: `verify/${program}/main.js`,
+    args,
+    seedOption: '--seed',
+    lane: 'queue',
+    secondsMax: 1_200,
+    ...more,
+  });
+  const seconds = some(600, 20);
+  return [
+    check('soak', 'soak', ['--seconds', seconds], { lane: 'beside' }),
+    ...['first', 'second'].map((half) =>
+      check(
+        `simulator, ${half} half`,
+        'simulator',
+        [
+          ...['--seeds', some(SIMULATOR_SEEDS / 2, 10), '--steps', some(SIMULATOR_STEPS, 2_000)],
+          ...['--workers', '1'],
+        ],
+        { program: 'sim/main.js', seedOption: '--first-seed' },
+      ),
+    ),
+    check('crashes at failpoints', 'crash', [
+      ...['--only', 'failpoints'],
+      ...(isQuick ? ['--count', '6'] : []),
+    ]),
+    check('random kill -9, first half', 'crash', ['--only', 'kills', '--count', some(100, 4)]),
+    check('random kill -9, second half', 'crash', ['--only', 'kills', '--count', some(100, 4)]),
+    ...['exchanges', 'the rest'].map((part) =>
+      check(`fuzzing, ${part}`, 'fuzz', ['--only', part, '--count', some(200_000, 1_000)]),
+    ),
+    check('corruption', 'corruption', ['--count', some(1_000, 24)]),
+    check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)]),
+    check('faults in actors, signals, clocks', 'crash', ['--only', 'process']),
+    check('planted bugs', 'planted', ['--count', isLong ? '0' : some(5, 1)]),
+    check('recovery', 'recovery', isQuick ? ['--count', '30000'] : [], { lane: 'alone' }),
+  ];
+}
