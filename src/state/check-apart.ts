@@ -14,7 +14,7 @@ export interface StateCheck {
 }
 
 /** What a start reads is read in well under a second; a reader lost in a damaged tree never ends. */
-const CORE_MS_MAX = 20_000;
+const CORE_MS_MAX = 60_000;
 /** What bad pages do to whoever reads them. */
 const CRASHES: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'SIGFPE']);
 
@@ -39,10 +39,12 @@ export function checkStateApart(directory: string, isAwaited = true): StateCheck
       ? new UserError(code as ExitCode, said)
       : new StateCorruptError(directory, `reading it failed: ${said.split('\n', 1)[0]}`);
   });
-  const timer = setTimeout(() => {
+  const giveUp = (): void => {
     isLate = true;
     child.kill('SIGKILL');
-  }, CORE_MS_MAX);
+  };
+  // Beside a busy owner it may take as long as it takes.
+  const timer = isAwaited ? setTimeout(giveUp, CORE_MS_MAX) : undefined;
   const sound = new Promise<void>((resolve) => child.once('message', () => resolve()));
   const core = Promise.race([sound, whole]).finally(() => clearTimeout(timer));
   core.catch(() => {}); // told to whoever awaits either
