@@ -21,6 +21,11 @@ export interface Extent {
 }
 
 const SIMULATOR_SEEDS = 2_000;
+/** In the short run a check stops drawing more after so long, says what is missing, and ends. */
+const DRAW_SECONDS_MAX = 660;
+/** One that does not is ended. */
+const SECONDS_MAX = 800;
+const SECONDS_MAX_LONG = 14_400;
 /** Ten thousand steps take about a second of a core: in a quarter of an hour fewer steps, not seeds. */
 const SIMULATOR_STEPS = 2_000;
 const SIMULATOR_STEPS_LONG = 10_000;
@@ -40,10 +45,11 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
     args,
     seedOption: '--seed',
     lane: 'queue',
-    secondsMax: 1_200,
+    secondsMax: isLong ? SECONDS_MAX_LONG : SECONDS_MAX,
     ...more,
   });
   const seconds = some(600, 20);
+  const drawing = isLong ? [] : ['--seconds', String(DRAW_SECONDS_MAX)];
   return [
     check('soak', 'soak', ['--seconds', seconds], { lane: 'beside' }),
     ...['first', 'second'].map((half) =>
@@ -60,16 +66,29 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
     ),
     check('crashes at failpoints', 'crash', [
       ...['--only', 'failpoints'],
+      ...drawing,
       ...(isQuick ? ['--count', '6'] : []),
     ]),
-    check('random kill -9, first half', 'crash', ['--only', 'kills', '--count', some(100, 4)]),
-    check('random kill -9, second half', 'crash', ['--only', 'kills', '--count', some(100, 4)]),
+    check('random kill -9, first half', 'crash', [
+      '--only',
+      'kills',
+      '--count',
+      some(100, 4),
+      ...drawing,
+    ]),
+    check('random kill -9, second half', 'crash', [
+      '--only',
+      'kills',
+      '--count',
+      some(100, 4),
+      ...drawing,
+    ]),
     ...['exchanges', 'the rest'].map((part) =>
       check(`fuzzing, ${part}`, 'fuzz', ['--only', part, '--count', some(200_000, 1_000)]),
     ),
-    check('corruption', 'corruption', ['--count', some(1_000, 24)]),
-    check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)]),
-    check('faults in actors, signals, clocks', 'crash', ['--only', 'process']),
+    check('corruption', 'corruption', ['--count', some(1_000, 24), ...drawing]),
+    check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4), ...drawing]),
+    check('faults in actors, signals, clocks', 'crash', ['--only', 'process', ...drawing]),
     check('planted bugs', 'planted', ['--count', isLong ? '0' : some(5, 1)]),
     check('recovery', 'recovery', isQuick ? ['--count', '30000'] : [], { lane: 'alone' }),
   ];

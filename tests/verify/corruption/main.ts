@@ -265,6 +265,7 @@ await runCheck('corruption', async (run, scope) => {
     await corruption.injure(area, new Random(seed).fork(number));
     injuries++;
   }
+  if (injuries < count) run.missed.push(`${count - injuries} of ${count} injuries: no time`);
   Object.assign(run.figures, {
     injuries,
     'of them mended and compared': corruption.mended,

@@ -163,6 +163,8 @@ await runCheck('crash', async (run, scope) => {
     left = await runDirectory(run, scope, left, seeds.uint32(), totals);
   }
   for (const { name } of left) run.missed.push(name);
+  const planned = plan.reduce((sum, steps) => sum + steps.length, 0);
+  if (run.isLate) run.missed.push(`${planned - totals.steps} of ${planned} steps: no time`);
   Object.assign(run.figures, {
     'steps done': totals.steps,
     'directories compared': totals.directories,
