@@ -8,8 +8,10 @@ import { answerOf, deliveredAnswer, type LakeAnswer } from '#src/lake/answer';
 import type { LakeJob } from '#src/lake/job';
 import { LakeEncoder } from '#src/lake/lake-encoder';
 import type { LakeWorkerData } from '#src/lake/pool';
+import { nameThread } from '#src/runtime/affinity';
 import { deliver, openWarehouse } from '#src/warehouse/open-warehouse';
 
+nameThread('lake');
 const { warehouse: spec, instruments } = workerData as LakeWorkerData;
 const disk = nodeDisk();
 const warehouse = openWarehouse(disk, spec);

@@ -3,6 +3,7 @@
 import { api } from './api.bench.js';
 import type { Benchmark } from './benchmark.js';
 import { bronzeAppend } from './bronze-append.bench.js';
+import { budget } from './budget.bench.js';
 import { candleFold } from './candle-fold.bench.js';
 import { compaction } from './compaction.bench.js';
 import { dedup } from './dedup.bench.js';
@@ -24,6 +25,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   encode,
   compaction,
   pipeline,
+  budget,
   live,
   push,
   api,
