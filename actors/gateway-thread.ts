@@ -4,7 +4,6 @@
  * nothing a client does reaches the pipeline.
  */
 
-import { resolve } from 'node:path';
 import type { Remote } from 'comlink';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { type CandleReaders, mergedCandles } from '#src/api/candle-source';
@@ -17,6 +16,7 @@ import { every } from '#src/base/timers';
 import { LiveCandlesReader } from '#src/candles/live-candles';
 import { CANDLE_BYTES, CANDLE_WORDS } from '#src/candles/record';
 import { catalogReader } from '#src/iceberg/catalog-reader';
+import { openCatalog } from '#src/iceberg/open-catalog';
 import { openStream } from '#src/push/stream';
 import { QueryPool } from '#src/query/pool';
 import type { GatewayControl, StartedActor } from '#src/runtime/control';
@@ -30,6 +30,7 @@ import { instrumentGaps, ledgerStats } from '#src/state/ledger';
 import { StateStore } from '#src/state/store';
 import { viewTable } from '#src/state/table-view';
 import { LiveTradesReader } from '#src/trades/live-trades';
+import { openWarehouse, warehouseSpec } from '#src/warehouse/open-warehouse';
 
 const HEARTBEAT_MS = 250;
 
@@ -46,7 +47,8 @@ export async function start(
   });
   const pool = new QueryPool({
     worker: new URL('./query-worker.js', import.meta.url),
-    lakeDir: resolve(paths.lake),
+    warehouse: warehouseSpec(config, config.data_dir),
+    catalog: config.catalog,
     concurrency: http.queries.concurrency,
     timeoutMs: http.queries.timeout_ms,
     memoryMb: http.queries.memory_mb,
@@ -61,11 +63,12 @@ export async function start(
     void line.log('error', 'a request failed', { stack });
   };
   const all = { fromUs: 0, toUs: Number.MAX_SAFE_INTEGER, which: 'last' } as const;
+  const liveTrades = new LiveTradesReader(spec.liveTrades);
   const stream = openStream({
     instruments,
     sources: {
       live: new LiveCandlesReader(spec.live),
-      liveTrades: new LiveTradesReader(spec.liveTrades),
+      liveTrades,
       newest: (timeframe, instrument, limit) =>
         candles.candles({ timeframe, instrument, limit, ...all }),
     },
@@ -79,8 +82,12 @@ export async function start(
     candles,
     status: { status: () => status },
     nowUs: machine.clock.nowUs,
-    iceberg: catalogReader(machine.disk, resolve(paths.lake)),
+    iceberg: catalogReader(
+      openCatalog(config.catalog),
+      openWarehouse(machine.disk, warehouseSpec(config, config.data_dir)),
+    ),
     history: historySource(store, pool),
+    liveTrades,
     ledger: ledgerSource(spec, store),
     cursorSecret: spec.cursorSecret,
     access: spec.access,

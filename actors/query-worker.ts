@@ -2,21 +2,20 @@
  * A query worker: a thread of the query pool. It reads committed files and nothing else, gives way to
  * every other thread of the process, and may be ended at any moment.
  */
-import { readFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
-import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { nodeDisk } from '#src/base/node-disk';
+import { openCatalog } from '#src/iceberg/open-catalog';
 import type { Query, QueryAnswer } from '#src/query/job';
 import type { QueryWorkerData } from '#src/query/pool';
 import { runQuery } from '#src/query/run-query';
+import { openWarehouse } from '#src/warehouse/open-warehouse';
 
-const { lakeDir } = workerData as QueryWorkerData;
+const { warehouse, catalog } = workerData as QueryWorkerData;
 const place = {
-  lakeDir,
-  disk: nodeDisk(),
-  read: (path: string): Uint8Array => readFileSync(join(lakeDir, path)),
+  warehouse: openWarehouse(nodeDisk(), warehouse),
+  catalog: openCatalog(catalog),
 };
 
 // 0 is the calling thread on Linux; where it is the process, its threads keep their own.

@@ -1,7 +1,11 @@
 /** Every benchmark there is, in the order of the page: from the smallest part to the whole. */
+
+import { api } from './api.bench.js';
 import type { Benchmark } from './benchmark.js';
 import { bronzeAppend } from './bronze-append.bench.js';
+import { budget } from './budget.bench.js';
 import { candleFold } from './candle-fold.bench.js';
+import { compaction } from './compaction.bench.js';
 import { dedup } from './dedup.bench.js';
 import { encode } from './encode.bench.js';
 import { live } from './live.bench.js';
@@ -19,9 +23,12 @@ export const BENCHMARKS: readonly Benchmark[] = [
   candleFold,
   bronzeAppend,
   encode,
+  compaction,
   pipeline,
+  budget,
   live,
   push,
+  api,
   recover,
   memory,
 ];

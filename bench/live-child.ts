@@ -18,6 +18,7 @@ import { planLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
 import { threadWorkers } from '#src/supervision/workers';
+import { IntervalSet } from '#src/trades/interval-set';
 import { frameToCandleUs } from './frame-to-candle.js';
 import { LiveWatch } from './live-watch.js';
 import { answerParent, measureProcess, type Usage } from './pinned-child.js';
@@ -50,6 +51,8 @@ export interface LiveAnswer {
   readonly durableFrames: number;
   readonly trades: number;
   readonly candleTrades: number;
+  /** Runs of trade ids that are missing between others once everything is stored: 0 if nothing was dropped. */
+  readonly gaps: number;
   /** Frames received and not yet judged at the end. */
   readonly backlogFrames: number;
   /** Per trade of the watched instruments, ascending; empty when they were not asked for. */
@@ -138,6 +141,9 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
   const told = await client?.end();
   const sightings = told?.sightings ?? (latencies ? await watch.end() : []);
   await tree.stop();
+  const gaps = data.store
+    .intervalSets()
+    .reduce((sum, { intervals }) => sum + IntervalSet.unpack(intervals).intervalCount - 1, 0);
   const passed = (kind: string, counter: string): number =>
     counted(after, kind, counter) - counted(before, kind, counter);
   const answer: LiveAnswer = {
@@ -147,6 +153,7 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
     durableFrames: passed('ingest', 'durable_frames'),
     trades: passed('validation', 'trades'),
     candleTrades: passed('candles', 'rows'),
+    gaps,
     backlogFrames: after.exchanges.reduce((sum, { lag_frames }) => sum + lag_frames, 0),
     frameToCandleUs: latencies
       ? frameToCandleUs(data, config, instruments, sightings, fromUs, toUs)

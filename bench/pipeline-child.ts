@@ -32,7 +32,7 @@ export interface PipelineRequest {
 export interface PipelineAnswer {
   readonly usage: Usage;
   /** Processor time by thread, ms; see thread-times.ts. */
-  readonly threads: readonly number[];
+  readonly threads: Readonly<Record<string, number>>;
   readonly frames: number;
   readonly silver: number;
   readonly gold: number;

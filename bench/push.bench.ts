@@ -13,7 +13,7 @@ const RATE = 50_000;
 async function run({ tiny, seconds, dir }: BenchContext): Promise<Outcome> {
   const rate = tiny ? 300 : RATE;
   const watched = tiny ? 1 : seconds;
-  const live = await runLive(join(dir, 'push'), rate, watched, 0, true);
+  const live = await runLive(join(dir, 'push'), rate, watched, 0, { pushed: true });
   const { frameToCandleUs, pushedMessages, pushedBytes, usage, trades } = live;
   check(frameToCandleUs.length > 0, 'no trade was seen in a pushed candle');
   const seen = (share: number): number => percentile(frameToCandleUs, share) / 1_000;

@@ -65,15 +65,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   exchanges: ['base', 'log'],
   trades: ['base', 'exchanges', 'log', 'config', 'columns'],
   candles: ['base', 'columns', 'trades'],
-  lake: ['base', 'log', 'columns', 'candles', 'trades'],
-  iceberg: ['base', 'lake'],
+  // Where tables are: a folder, a bucket. What is in them is not its business.
+  warehouse: ['base', 'config'],
+  // The pool tells its workers where files go.
+  lake: ['base', 'log', 'columns', 'candles', 'trades', 'warehouse'],
+  // Which catalog there is stands in the configuration.
+  iceberg: ['base', 'lake', 'warehouse', 'config'],
   output: ['base', 'candles'],
   sql: ['base', 'output'],
   import: ['base', 'log'],
   feed: ['base', 'log', 'exchanges', 'config'],
   runtime: ['base', 'ring', 'columns', 'lake', 'config', 'feed', 'api'],
-  state: ['base', 'candles', 'trades', 'lake', 'runtime'],
-  query: ['base', 'candles', 'lake', 'iceberg', 'output'],
+  state: ['base', 'candles', 'trades', 'lake', 'runtime', 'warehouse'],
+  query: ['base', 'candles', 'lake', 'iceberg', 'output', 'warehouse'],
   maintenance: [
     'base',
     'config',
@@ -84,6 +88,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'iceberg',
     'runtime',
     'state',
+    'warehouse',
   ],
   simulator: ['base', 'log'],
   api: ['base', 'config', 'output', 'candles', 'trades', 'lake', 'query'],
@@ -104,6 +109,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'maintenance',
     'api',
     'feed',
+    'warehouse',
   ],
   commands: [
     'iceberg',
@@ -120,6 +126,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'maintenance',
     'supervision',
     'sql',
+    'warehouse',
   ],
 };
 
@@ -245,6 +252,8 @@ test('files are written through the disk port', () => {
     /\b(writeSync|writeFileSync|writeFile|appendFileSync|createWriteStream|renameSync|truncateSync|ftruncateSync|unlinkSync|rmSync)\b/;
   const may = [
     'src/base/node-disk.ts',
+    // A thread's name goes into a file of the kernel's.
+    'src/runtime/affinity.ts',
     // LMDB owns its files: the environment is built aside and renamed.
     'src/state/open-environment.ts',
     'src/state/lake-disk.ts',

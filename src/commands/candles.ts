@@ -12,7 +12,6 @@ import {
   timeArgument,
 } from '#src/commands/arguments';
 import { type Arguments, defineCommand } from '#src/commands/command';
-import { fileReader } from '#src/commands/file-reader';
 import { openState } from '#src/commands/open-state';
 import { filesAt } from '#src/commands/travel';
 import { readCandles, type CandleRow as TableCandle } from '#src/lake/table-reader';
@@ -35,16 +34,17 @@ async function run(args: Arguments): Promise<void> {
   const limit = countArgument(args, 'limit') ?? Number.POSITIVE_INFINITY;
   const format = formatArgument(args);
 
-  const state = await openState(configOf(args));
+  const config = configOf(args);
+  const state = await openState(config);
   const { store, instruments, close } = state;
   symbolArgument(args, instruments, exchange);
   const instrument = instruments.find((i) => i.exchange === exchange && i.symbol === symbol);
   /** The table as it was then: the state store knows the last epoch only. */
-  async function pastCandles(): Promise<Iterable<OutputRow>> {
-    const files = await filesAt(args, state, candleTable(timeframe as Timeframe));
+  async function* pastCandles(): AsyncGenerator<OutputRow> {
+    const files = await filesAt(args, config, state, candleTable(timeframe as Timeframe));
     const filter = { exchange, symbol: symbol as string, startUs: fromUs, endUs: toUs };
     const limited = Number.isFinite(limit) ? { ...filter, limit } : filter;
-    return Array.from(readCandles(fileReader(state.paths.lake), files, limited), tableRow);
+    for await (const candle of readCandles(state.read, files, limited)) yield tableRow(candle);
   }
   function* rows(): Generator<CandleRow> {
     let left = limit;
@@ -57,8 +57,7 @@ async function run(args: Arguments): Promise<void> {
     }
   }
   store.verifyCandles();
-  const past = args.values.at === undefined ? undefined : await pastCandles();
-  await printRows(format, CANDLE_COLUMNS, past ?? rows());
+  await printRows(format, CANDLE_COLUMNS, args.values.at === undefined ? rows() : pastCandles());
   await close();
 }
 

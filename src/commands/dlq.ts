@@ -11,11 +11,11 @@ import { EXIT, UserError } from '#src/base/errors';
 import { configOf, countArgument, formatArgument, optionalExchange } from '#src/commands/arguments';
 import { type Arguments, defineCommand, printFigures } from '#src/commands/command';
 import { figuresOf, subtractFigures } from '#src/commands/figures';
-import { fileReader } from '#src/commands/file-reader';
 import { withOfflineRun } from '#src/commands/offline';
 import { openState, requireData } from '#src/commands/open-state';
+import type { Config } from '#src/config/schema';
 import { FRAME_TRADES, NO_REASON } from '#src/exchanges/parsed-trades';
-import { type DeadLetterRecord, readDeadLetters } from '#src/lake/table-reader';
+import { type DeadLetterRecord, type ReadFile, readDeadLetters } from '#src/lake/table-reader';
 import { KIND_REPLAY } from '#src/log/frame';
 import type { OutputColumn, OutputRow } from '#src/output/rows';
 import { print, printRows } from '#src/output/standard-output';
@@ -50,14 +50,14 @@ async function list(args: Arguments): Promise<void> {
   const exchange = optionalExchange(args);
   const reason = reasonArgument(args);
   const limit = countArgument(args, 'limit');
-  const { store, paths, close } = await openState(configOf(args));
-  function* rows(): Generator<OutputRow> {
-    const letters = readDeadLetters(fileReader(paths.lake), [...store.files(DEAD_LETTERS)], {
+  const { store, read, close } = await openState(configOf(args));
+  async function* rows(): AsyncGenerator<OutputRow> {
+    const letters = readDeadLetters(read, [...store.files(DEAD_LETTERS)], {
       ...(exchange !== undefined && { exchange }),
       ...(reason !== undefined && { reason }),
       ...(limit !== undefined && { limit }),
     });
-    for (const letter of letters) {
+    for await (const letter of letters) {
       const raw = Buffer.from(letter.raw_record).toString('latin1');
       yield {
         ...letter,
@@ -75,12 +75,12 @@ async function show(args: Arguments): Promise<void> {
   const offset = Number(args.positionals[1]);
   if (!Number.isSafeInteger(offset)) throw args.wrong('dlq show needs an offset');
   const exchange = optionalExchange(args);
-  const { store, paths, close } = await openState(configOf(args));
-  const letters = readDeadLetters(fileReader(paths.lake), [...store.files(DEAD_LETTERS)], {
+  const { store, read, close } = await openState(configOf(args));
+  const letters = readDeadLetters(read, [...store.files(DEAD_LETTERS)], {
     ...(exchange !== undefined && { exchange }),
   });
   let found: DeadLetterRecord | undefined;
-  for (const letter of letters) {
+  for await (const letter of letters) {
     if (letter.offset !== offset) continue;
     if (found !== undefined && found.bronze_source !== letter.bronze_source) {
       throw args.wrong(`offset ${offset} is in several logs: name one with --exchange`);
@@ -104,8 +104,9 @@ async function replay(args: Arguments): Promise<void> {
   const only = optionalExchange(args);
   const reason = reasonArgument(args);
   const totals = { judged: 0, replayed: 0, trades: 0, duplicates: 0, dead_letters: 0 };
+  const waiting = await exchangesWith(config, reason);
   for (const exchange of EXCHANGES) {
-    if (only !== undefined && exchange !== only) continue;
+    if ((only !== undefined && exchange !== only) || !waiting.has(exchange)) continue;
     const request = {
       config,
       purpose: 'a replay of dead letters',
@@ -117,7 +118,7 @@ async function replay(args: Arguments): Promise<void> {
       if (writer === undefined) throw new Error('a replay without a log to append to');
       const before = figuresOf(data, exchange);
       const judge = replayJudge(data, exchange, pipeline.config);
-      for (const letter of framesOf(data, exchange, reason)) {
+      for await (const letter of framesOf(data, exchange, reason)) {
         totals.judged++;
         if (!judge(letter)) continue;
         writer.append(letter.raw_record, KIND_REPLAY, 0, letter.error_timestamp);
@@ -133,6 +134,18 @@ async function replay(args: Arguments): Promise<void> {
   await printFigures(args, totals);
 }
 
+/** The exchanges that have dead letters: of the others nothing has to be started. */
+async function exchangesWith(config: Config, reason: string | undefined): Promise<Set<string>> {
+  const { store, read, close } = await openState(config);
+  const found = new Set<string>();
+  const filter = reason === undefined ? {} : { reason };
+  for await (const letter of readDeadLetters(read, [...store.files(DEAD_LETTERS)], filter)) {
+    found.add(letter.bronze_source);
+  }
+  await close();
+  return found;
+}
+
 function reasonArgument({ values, wrong }: Arguments): string | undefined {
   const reason = values.reason as string | undefined;
   const names = REASONS.map(({ name }) => name);
@@ -141,17 +154,18 @@ function reasonArgument({ values, wrong }: Arguments): string | undefined {
 }
 
 /** The dead letters' frames of one exchange, each frame once. */
-function* framesOf(
-  { store, paths }: DataDirectory,
+async function* framesOf(
+  { store, tables }: DataDirectory,
   exchange: Exchange,
   reason: string | undefined,
-): Generator<DeadLetterRecord> {
+): AsyncGenerator<DeadLetterRecord> {
   const seen = new Set<number>();
-  const letters = readDeadLetters(fileReader(paths.lake), [...store.files(DEAD_LETTERS)], {
+  const read: ReadFile = (path) => tables.warehouse.get(path);
+  const letters = readDeadLetters(read, [...store.files(DEAD_LETTERS)], {
     exchange,
     ...(reason !== undefined && { reason }),
   });
-  for (const letter of letters) {
+  for await (const letter of letters) {
     if (seen.has(letter.offset)) continue;
     seen.add(letter.offset);
     yield letter;

@@ -5,16 +5,23 @@
 import { existsSync } from 'node:fs';
 import type { Instrument } from '#schemas/instrument';
 import { EXIT, UserError } from '#src/base/errors';
+import { nodeDisk } from '#src/base/node-disk';
 import type { Config } from '#src/config/schema';
+import type { ReadFile } from '#src/lake/table-reader';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
 import { dataPaths } from '#src/supervision/data-directory';
+import { openWarehouse, warehouseSpec } from '#src/warehouse/open-warehouse';
+import type { Warehouse } from '#src/warehouse/warehouse';
 
 export interface OpenState {
   readonly store: StateStore;
   /** Every instrument the directory has ever had. */
   readonly instruments: readonly Instrument[];
   readonly paths: DataPaths;
+  readonly warehouse: Warehouse;
+  /** Data files, by their paths in the warehouse. */
+  readonly read: ReadFile;
   close(): Promise<void>;
 }
 
@@ -32,5 +39,13 @@ export async function openState(config: Config): Promise<OpenState> {
   const paths = dataPaths(config.data_dir);
   requireData(config.data_dir);
   const store = await StateStore.open(paths.state, { readOnly: true });
-  return { store, instruments: store.instruments(), paths, close: () => store.close() };
+  const warehouse = openWarehouse(nodeDisk(), warehouseSpec(config, config.data_dir));
+  return {
+    store,
+    instruments: store.instruments(),
+    paths,
+    warehouse,
+    read: (path) => warehouse.get(path),
+    close: () => store.close(),
+  };
 }

@@ -9,8 +9,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { bronzeTable } from '#schemas/bronze';
 import { DEAD_LETTERS } from '#schemas/dead-letter';
-import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { systemClock } from '#src/base/clock';
@@ -18,12 +19,17 @@ import { EXIT, UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
 import { configOf, formatArgument } from '#src/commands/arguments';
 import { type Arguments, defineCommand } from '#src/commands/command';
-import { fileReader } from '#src/commands/file-reader';
 import { type OfflineRequest, withOfflineRun } from '#src/commands/offline';
 import { requireData } from '#src/commands/open-state';
 import { type Progress, progressBar } from '#src/commands/progress-bar';
 import type { Config } from '#src/config/schema';
-import { proveDataFile, readDeadLetters, readTrades } from '#src/lake/table-reader';
+import {
+  proveDataFile,
+  type ReadFile,
+  readDeadLetters,
+  readFrames,
+  readTrades,
+} from '#src/lake/table-reader';
 import { listSegments } from '#src/log/segment-files';
 import type { OutputColumn } from '#src/output/rows';
 import { printRows } from '#src/output/standard-output';
@@ -81,29 +87,31 @@ async function run(args: Arguments): Promise<void> {
       await pipeline.finish((judged, frames) => progress.at(judged / Math.max(1, frames)));
       const rebuilt: OfflineRequest = {
         ...request,
-        config: { ...pipeline.config, data_dir: to },
+        config: copyConfig(pipeline.config, to),
         binanceStream: data.binanceStream,
         instruments: data.instruments,
         bronze: data.paths.bronze,
       };
-      return rebuild(rebuilt, progress, (copy) => {
+      return rebuild(rebuilt, progress, async (copy) => {
         progress.phase('comparing', PARTS.length);
         try {
-          proveFiles(data);
+          await proveFiles(data);
         } catch (error) {
           damage = damageOf(error);
         }
-        return PARTS.map(([what, digest], i) => {
-          const theirs = digest(copy);
+        const parts: Compared[] = [];
+        for (const [what, digest] of PARTS) {
+          const theirs = await digest(copy, data);
           let mine: Digest | undefined;
           try {
-            mine = digest(data);
+            mine = await digest(data, copy);
           } catch (error) {
             damage ??= damageOf(error);
           }
-          progress.at(i + 1);
-          return compared(what, mine, theirs);
-        });
+          parts.push(compared(what, mine, theirs));
+          progress.at(parts.length);
+        }
+        return parts;
       });
     });
   } catch (error) {
@@ -113,9 +121,13 @@ async function run(args: Arguments): Promise<void> {
   progress.end();
   await printRows(format, COLUMNS, rows);
   if (damage !== undefined) {
+    const place =
+      config.warehouse === 'lake'
+        ? `put its state and lake in the place of those in ${config.data_dir}`
+        : `put its state in the place of that in ${config.data_dir}, and what is in its lake into ${config.warehouse}`;
     throw new UserError(
       EXIT.io,
-      `${damage.message.split(/[:;] run /)[0]}: ${to} holds everything as the bronze log gives it; put its state and lake in the place of those in ${config.data_dir}`,
+      `${damage.message.split(/[:;] run /)[0]}: ${to} holds everything as the bronze log gives it; ${place}`,
     );
   }
   const different = rows.filter(({ equal }) => !equal).map(({ what }) => what);
@@ -129,6 +141,16 @@ async function run(args: Arguments): Promise<void> {
     EXIT.data,
     `${config.data_dir} differs from what its bronze log gives${change}${past}, in ${different.join(', ')}; the rebuilt directory is ${to}`,
   );
+}
+
+/** The copy is a directory of its own, with its tables in it and no catalog but their files. */
+function copyConfig(config: Config, to: string): Config {
+  return {
+    ...config,
+    data_dir: to,
+    warehouse: 'lake',
+    catalog: { ...config.catalog, type: 'file' },
+  };
 }
 
 /** A log without its beginning gives only part of gold again: nothing to put in gold's place. */
@@ -148,7 +170,7 @@ function requireWholeLogs(dataDir: string): void {
 function rebuild<T>(
   request: OfflineRequest,
   progress: Progress,
-  work: (copy: DataDirectory) => T,
+  work: (copy: DataDirectory) => Promise<T>,
 ): Promise<T> {
   return withOfflineRun(request, async ({ data: copy, run: pipeline }) => {
     let total = 0;
@@ -176,16 +198,19 @@ async function rebuildDamaged(config: Config, to: string, progress: Progress): P
   try {
     const { rules, binanceStream, instruments } = await survivors(config);
     const request: OfflineRequest = {
-      config: { ...withRules(config, rules), data_dir: to },
+      config: copyConfig(withRules(config, rules), to),
       purpose: 'a rebuild',
       appendTo: undefined,
       binanceStream,
       bronze: dataPaths(config.data_dir).bronze,
       ...(instruments !== undefined && { instruments }),
     };
-    return await rebuild(request, progress, (copy) =>
-      PARTS.map(([what, digest]) => compared(what, undefined, digest(copy))),
-    );
+    return await rebuild(request, progress, async (copy) => {
+      const parts: Compared[] = [];
+      for (const [what, digest] of PARTS)
+        parts.push(compared(what, undefined, await digest(copy, copy)));
+      return parts;
+    });
   } finally {
     await lock.release();
   }
@@ -233,14 +258,24 @@ function compared(what: string, mine: Digest | undefined, theirs: Digest): Compa
 }
 
 /** Refuses a data file that is not the one committed, of whatever table. */
-function proveFiles({ store, paths }: DataDirectory): void {
-  const read = fileReader(paths.lake);
-  for (const file of store.allFiles()) proveDataFile(read, file);
+async function proveFiles({ store, tables }: DataDirectory): Promise<void> {
+  const read = readerOf(tables);
+  for (const file of store.allFiles()) await proveDataFile(read, file);
 }
 
+/** Of one of two directories that are compared; `other` says how far the other one has come. */
+type PartDigest = (data: DataDirectory, other: DataDirectory) => Digest | Promise<Digest>;
+
 /** What is compared, in order. */
-const PARTS: readonly (readonly [string, (data: DataDirectory) => Digest])[] = [
+const PARTS: readonly (readonly [string, PartDigest])[] = [
   ['frames and counts', progressDigest],
+  ...EXCHANGES.map(
+    (exchange) =>
+      [
+        bronzeTable(exchangeKey(exchange)),
+        (data: DataDirectory, other: DataDirectory) => framesDigest(data, other, exchange),
+      ] as const,
+  ),
   ...[...EXCHANGES.map((exchange) => silverTable(exchangeKey(exchange))), GOLD_TRADES].map(
     (table) => [table, (data: DataDirectory) => tradesDigest(data, table)] as const,
   ),
@@ -253,14 +288,24 @@ const PARTS: readonly (readonly [string, (data: DataDirectory) => Digest])[] = [
 ];
 
 function digestOf(texts: Iterable<string | Uint8Array>): Digest {
-  const hash = createHash('sha256');
-  let rows = 0;
-  for (const text of texts) {
-    hash.update(text);
-    hash.update('\n');
-    rows++;
+  const digest = new RunningDigest();
+  for (const text of texts) digest.add(text);
+  return digest.end();
+}
+
+class RunningDigest {
+  readonly #hash = createHash('sha256');
+  #rows = 0;
+
+  add(text: string | Uint8Array): void {
+    this.#hash.update(text);
+    this.#hash.update('\n');
+    this.#rows++;
   }
-  return { rows, sha256: hash.digest('hex') };
+
+  end(): Digest {
+    return { rows: this.#rows, sha256: this.#hash.digest('hex') };
+  }
 }
 
 function progressDigest({ store }: DataDirectory): Digest {
@@ -275,33 +320,57 @@ function progressDigest({ store }: DataDirectory): Digest {
   );
 }
 
-/** Rows of a partition come in (time, id) order; equal ones are ordered by their place in the log. */
-function tradesDigest({ store, paths }: DataDirectory, table: string): Digest {
-  function* texts(): Generator<string> {
-    const rows = readTrades(fileReader(paths.lake), [...store.files(table)]);
-    let group: { key: string; text: string; sequence: bigint }[] = [];
-    const flush = function* (): Generator<string> {
-      group.sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
-      for (const { text } of group) yield text;
-      group = [];
-    };
-    for (const row of rows) {
-      const key = `${row.timestamp} ${row.trade_id.split('-')[1]}`;
-      if (group.length > 0 && group[0]?.key !== key) yield* flush();
-      group.push({ key, text: JSON.stringify(row), sequence: BigInt(row.platform_sequence) });
-    }
-    yield* flush();
+/**
+ * The frames both directories have in the table: which segments are in it by now depends on when they
+ * were sealed, what is in it does not.
+ */
+async function framesDigest(
+  { store, tables }: DataDirectory,
+  other: DataDirectory,
+  exchange: Exchange,
+): Promise<Digest> {
+  const tabledOf = (one: StateStore): number =>
+    one.epoch().bronze.find((b) => b.exchange === exchange)?.nextSequence ?? 0;
+  const end = Math.min(tabledOf(store), tabledOf(other.store));
+  const digest = new RunningDigest();
+  const files = [...store.files(bronzeTable(exchangeKey(exchange)))];
+  for await (const row of readFrames(readerOf(tables), files)) {
+    if (row.sequence >= end) continue;
+    const raw = createHash('sha256').update(row.raw_frame).digest('hex');
+    digest.add(JSON.stringify({ ...row, raw_frame: raw }));
   }
-  return digestOf(texts());
+  return digest.end();
 }
 
-function deadLettersDigest({ store, paths }: DataDirectory): Digest {
+/** Rows of a partition come in (time, id) order; equal ones are ordered by their place in the log. */
+async function tradesDigest({ store, tables }: DataDirectory, table: string): Promise<Digest> {
+  const digest = new RunningDigest();
+  let group: { key: string; text: string; sequence: bigint }[] = [];
+  const flush = (): void => {
+    group.sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
+    for (const { text } of group) digest.add(text);
+    group = [];
+  };
+  for await (const row of readTrades(readerOf(tables), [...store.files(table)])) {
+    const key = `${row.timestamp} ${row.trade_id.split('-')[1]}`;
+    if (group.length > 0 && group[0]?.key !== key) flush();
+    group.push({ key, text: JSON.stringify(row), sequence: BigInt(row.platform_sequence) });
+  }
+  flush();
+  return digest.end();
+}
+
+async function deadLettersDigest({ store, tables }: DataDirectory): Promise<Digest> {
   const texts: string[] = [];
-  for (const row of readDeadLetters(fileReader(paths.lake), [...store.files(DEAD_LETTERS)])) {
+  for await (const row of readDeadLetters(readerOf(tables), [...store.files(DEAD_LETTERS)])) {
     const raw = createHash('sha256').update(row.raw_record).digest('hex');
     texts.push(JSON.stringify({ ...row, raw_record: raw }));
   }
   return digestOf(texts.sort());
+}
+
+function readerOf({ warehouse }: DataDirectory['tables']): ReadFile {
+  return (path) => warehouse.get(path);
 }
 
 function intervalsDigest({ store }: DataDirectory): Digest {

@@ -2,14 +2,13 @@
  * `bullion snapshots TABLE`: the snapshots a table still has, oldest first. Each can be named by
  * `--at` of `bullion trades` and `bullion candles`, and opened by any Iceberg reader.
  */
-import { resolve } from 'node:path';
-import { nodeDisk } from '#src/base/node-disk';
 import { configOf, formatArgument } from '#src/commands/arguments';
 import { type Arguments, defineCommand } from '#src/commands/command';
 import { openState } from '#src/commands/open-state';
+import { loadTable } from '#src/iceberg/catalog';
+import { openCatalog } from '#src/iceberg/open-catalog';
 import { TABLES } from '#src/iceberg/table-definition';
 import { EPOCH_KEY, type Snapshot } from '#src/iceberg/table-metadata';
-import { tableMetadata } from '#src/iceberg/time-travel';
 import type { OutputColumn, OutputRow } from '#src/output/rows';
 import { printRows } from '#src/output/standard-output';
 import { isoMicros } from '#src/output/text';
@@ -34,8 +33,9 @@ async function run(args: Arguments): Promise<void> {
     throw args.wrong(`${table ?? 'a table is missing: it'} must be one of ${names}`);
   }
   const format = formatArgument(args);
-  const { paths, close } = await openState(configOf(args));
-  const metadata = tableMetadata(nodeDisk(), resolve(paths.lake), table);
+  const config = configOf(args);
+  const { warehouse, close } = await openState(config);
+  const metadata = (await loadTable(openCatalog(config.catalog), warehouse, table))?.metadata;
   const current = metadata?.['current-snapshot-id'];
   const rows = (metadata?.snapshots ?? []).map((snapshot) => rowOf(snapshot, current));
   await printRows(format, COLUMNS, rows);

@@ -1,20 +1,20 @@
 /**
  * `bullion sql`: one SELECT over the tables, by DuckDB in a process of its own.
  *
- * It sees the data files of the last committed epoch, through one view a table, and can change
- * nothing; with --out the rows go to a Parquet file, which is there whole or not at all.
+ * It sees the data files of the last committed epoch, or of `--at`, through one view a table, and can
+ * change nothing; with --out the rows go to a Parquet file, which is there whole or not at all.
  */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { NAMESPACE, TABLES } from '#schemas/tables';
-import { EXIT, type ExitCode, UserError } from '#src/base/errors';
+import { dirname, resolve } from 'node:path';
+import { NAMESPACE } from '#schemas/tables';
+import { EXIT, type ExitCode, errorCode, UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
 import { configOf, countArgument, formatArgument, textArgument } from '#src/commands/arguments';
 import { type Arguments, defineCommand, printFigures } from '#src/commands/command';
-import { openState } from '#src/commands/open-state';
+import { queryTables } from '#src/commands/sql-tables';
 import type { Config } from '#src/config/schema';
-import type { QueryRequest, QueryTable } from '#src/sql/query-request';
+import type { QueryRequest } from '#src/sql/query-request';
 import { type QueryEnd, runQuery } from '#src/sql/run-query';
 
 const TIMEOUT_SECONDS = 60;
@@ -39,7 +39,7 @@ async function run(args: Arguments): Promise<void> {
     threads: countArgument(args, 'threads') ?? Math.ceil(availableParallelism() / 2),
   };
   try {
-    const rows = rowsOf(await ask(config, request, 1000 * timeoutSeconds), timeoutSeconds);
+    const rows = rowsOf(await ask(args, config, request, 1000 * timeoutSeconds), timeoutSeconds);
     if (out === undefined) return;
     publish(temporary, out);
     await printFigures(args, { rows });
@@ -63,29 +63,27 @@ function outArgument(args: Arguments): string | undefined {
 }
 
 async function ask(
+  args: Arguments,
   config: Config,
   request: Omit<QueryRequest, 'tables'>,
   timeoutMs: number,
 ): Promise<QueryEnd> {
   for (let attempt = 1; ; attempt++) {
-    const tables = await liveTables(config);
-    const end = await runQuery({ ...request, tables }, timeoutMs);
-    const again = end.kind === 'unreadable' && !end.printed && attempt < ATTEMPTS_MAX;
-    const isGone = (path: string): boolean => !existsSync(path);
-    if (!again || !tables.some(({ paths }) => paths.some(isGone))) return end;
-  }
-}
-
-async function liveTables(config: Config): Promise<QueryTable[]> {
-  const { store, paths, close } = await openState(config);
-  try {
-    return TABLES.map(({ name, schema }) => ({
-      name,
-      columns: schema.columns.map(({ name: column, type }) => ({ name: column, type })),
-      paths: Array.from(store.files(name), ({ path }) => resolve(join(paths.lake, path))),
-    }));
-  } finally {
-    await close();
+    const isLast = attempt === ATTEMPTS_MAX;
+    try {
+      const { tables, remove } = await queryTables(args, config);
+      try {
+        const end = await runQuery({ ...request, tables }, timeoutMs);
+        const again = end.kind === 'unreadable' && !end.printed && !isLast;
+        const isGone = (path: string): boolean => !existsSync(path);
+        if (!again || !tables.some(({ paths = [] }) => paths.some(isGone))) return end;
+      } finally {
+        remove();
+      }
+    } catch (error) {
+      // The same, of a bucket: a file left its table and was deleted before it was fetched.
+      if (errorCode(error) !== 'ENOENT' || isLast) throw error;
+    }
   }
 }
 
@@ -143,8 +141,8 @@ function publish(temporary: string, out: string): void {
 export const sqlCommand = defineCommand({
   summary: 'one SELECT over all tables, by DuckDB',
   usage:
-    'bullion sql "SELECT ..." [--format table|csv|json|jsonl | --out FILE.parquet] [--timeout SECONDS] [--memory-mb MB] [--threads N]',
+    'bullion sql "SELECT ..." [--at SNAPSHOT|TIME] [--format table|csv|json|jsonl | --out FILE.parquet] [--timeout SECONDS] [--memory-mb MB] [--threads N]',
   wordsMax: Number.POSITIVE_INFINITY,
-  options: ['format', 'out', 'timeout', 'memory-mb', 'threads'],
+  options: ['at', 'format', 'out', 'timeout', 'memory-mb', 'threads'],
   run,
 });

@@ -11,7 +11,6 @@ import {
   timeArgument,
 } from '#src/commands/arguments';
 import { type Arguments, defineCommand } from '#src/commands/command';
-import { fileReader } from '#src/commands/file-reader';
 import { openState } from '#src/commands/open-state';
 import { filesAt } from '#src/commands/travel';
 import { readTrades } from '#src/lake/table-reader';
@@ -42,11 +41,12 @@ async function run(args: Arguments): Promise<void> {
   const endUs = timeArgument(args, 'end');
   const limit = countArgument(args, 'limit');
   const format = formatArgument(args);
-  const state = await openState(configOf(args));
-  const { instruments, paths, close } = state;
+  const config = configOf(args);
+  const state = await openState(config);
+  const { instruments, read, close } = state;
   const symbol = symbolArgument(args, instruments, exchange);
-  const files = await filesAt(args, state, GOLD_TRADES);
-  function* rows(): Generator<OutputRow> {
+  const files = await filesAt(args, config, state, GOLD_TRADES);
+  async function* rows(): AsyncGenerator<OutputRow> {
     const filter = {
       ...(exchange !== undefined && { exchange }),
       ...(symbol !== undefined && { symbol }),
@@ -54,7 +54,7 @@ async function run(args: Arguments): Promise<void> {
       ...(endUs !== undefined && { endUs }),
       ...(limit !== undefined && { limit }),
     };
-    for (const trade of readTrades(fileReader(paths.lake), files, filter)) {
+    for await (const trade of readTrades(read, files, filter)) {
       yield {
         ...trade,
         timestamp: isoMicros(trade.timestamp),

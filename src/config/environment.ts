@@ -20,9 +20,14 @@ const SHORT_NAMES: readonly (readonly [string, string])[] = [
 
 /**
  * Not configuration: where recorded exchange data lies for the tests, and secrets, which never become
- * part of it (src/config/tokens.ts).
+ * part of it (src/config/tokens.ts), and where a test wants the process to die.
  */
-const NOT_CONFIGURATION = new Set(['BULLION_SHARED_DATA', ...Object.values(TOKEN_VARIABLES)]);
+const NOT_CONFIGURATION = new Set([
+  'BULLION_SHARED_DATA',
+  'BULLION_CATALOG_TOKEN',
+  'BULLION_FAILPOINT',
+  ...Object.values(TOKEN_VARIABLES),
+]);
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -65,7 +65,7 @@ function faultAt(layers: readonly Layer[], path: KeyPath, sentence: string): Use
 
 /** What no single key's schema can say. */
 function brokenRelation(config: Config): { path: string; sentence: string } | undefined {
-  const { exchanges, batches, http } = config;
+  const { exchanges, batches, http, catalog } = config;
   if (!http.allow_remote && http.host !== '127.0.0.1' && http.host !== '::1') {
     const sentence = `http.host must be 127.0.0.1 or ::1 unless http.allow_remote is true, got ${JSON.stringify(http.host)}`;
     return { path: 'http.host', sentence };
@@ -79,6 +79,9 @@ function brokenRelation(config: Config): { path: string; sentence: string } | un
       const limit = `connection_age_max_ms, which is ${connection_age_max_ms}`;
       return { path, sentence: `${path} must be below ${limit}, got ${silence_limit_ms}` };
     }
+  }
+  if (catalog.type === 'rest' && catalog.uri === 'none') {
+    return { path: 'catalog.uri', sentence: 'catalog.uri is missing: catalog.type is rest' };
   }
   if (batches.rows > batches.chunk_rows) {
     const limit = `batches.chunk_rows, which is ${batches.chunk_rows}`;

@@ -51,6 +51,8 @@ function url(scheme: 'ws' | 'http') {
   });
 }
 
+const name = { maxLength: 256, pattern: '^[\\w.:-]+$' };
+
 const exchange = {
   enabled: boolean(),
   ws_url: url('ws'),
@@ -76,6 +78,33 @@ const cores = Type.Union(
 
 export const CONFIG = section({
   data_dir: Type.String({ minLength: 1, maxLength: 4096, allowed: 'the path of a directory' }),
+  warehouse: Type.String({
+    maxLength: 1024,
+    pattern: '^(lake|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\\w.=-]*[\\w=-])*)$',
+    allowed: 'lake (a folder in the data directory) or s3://bucket/prefix',
+  }),
+  s3: section({
+    endpoint: Type.Union([Type.Literal('aws'), url('http')], {
+      allowed: 'aws or an https:// URL (http:// to this machine only)',
+    }),
+    region: Type.String({ ...name, allowed: 'the name of a region, such as us-east-1' }),
+    path_style: boolean(),
+    timeout_ms: integer(100, 600_000),
+    outage_minutes: integer(0, 1_440),
+  }),
+  catalog: section({
+    type: oneOf('file', 'rest'),
+    uri: Type.Union([Type.Literal('none'), url('http')], {
+      allowed: 'none or an https:// URL (http:// to this machine only)',
+    }),
+    warehouse: Type.String({
+      maxLength: 1024,
+      pattern: '^[\\x21-\\x7e]*$',
+      allowed: "the catalog's own name of the warehouse, or '' for its only one",
+    }),
+    timeout_ms: integer(100, 600_000),
+    outage_minutes: integer(0, 1_440),
+  }),
   http: section({
     host: Type.String({
       pattern: '^(\\d{1,3}(\\.\\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$',

@@ -1,17 +1,11 @@
 /**
- * The tables as a catalog for readers: their names and their newest metadata, from the files. Used by
- * threads and processes that do not own the data directory; every question looks at the disk anew.
+ * The tables as a catalog for readers: their names and their newest metadata, as the catalog has them
+ * now. For threads and processes that do not own the data directory.
  */
 import { NAMESPACE } from '#schemas/tables';
-import type { Disk } from '#src/base/disk';
-import {
-  metadataFileName,
-  metadataFolder,
-  newestVersion,
-  readVersion,
-} from '#src/iceberg/file-catalog';
+import type { Catalog, MetadataText } from '#src/iceberg/catalog';
 import { TABLES } from '#src/iceberg/table-definition';
-import { uriOf } from '#src/iceberg/table-place';
+import type { Warehouse } from '#src/warehouse/warehouse';
 
 export interface LoadedTable {
   /** Where the metadata was read from. */
@@ -24,23 +18,18 @@ export interface CatalogReader {
   readonly namespace: string;
   readonly tables: readonly string[];
   /** Undefined when there is no such table. */
-  load(table: string): LoadedTable | undefined;
+  load(table: string): Promise<LoadedTable | undefined>;
 }
 
-/** `lakeDir` is absolute. */
-export function catalogReader(disk: Disk, lakeDir: string): CatalogReader {
+export function catalogReader(catalog: Catalog, warehouse: Warehouse): CatalogReader {
+  const loaded = ({ location, text }: MetadataText): LoadedTable => ({ location, metadata: text });
   return {
     namespace: NAMESPACE,
     tables: [...TABLES.keys()].sort(),
-    load(table) {
+    async load(table) {
       if (!TABLES.has(table)) return undefined;
-      const directory = `${lakeDir}/${table}`;
-      const version = newestVersion(disk, directory);
-      if (version === undefined) return undefined;
-      return {
-        location: uriOf(`${metadataFolder(directory)}/${metadataFileName(version)}`),
-        metadata: readVersion(disk, directory, version),
-      };
+      const found = await catalog.read(warehouse, table);
+      return found && loaded(found);
     },
   };
 }

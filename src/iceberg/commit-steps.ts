@@ -9,11 +9,11 @@ export const COMMIT_STEPS = [
   'after-manifest',
   /** The list is written and synced; no metadata names it. */
   'after-manifest-list',
-  /** The new metadata is there under a temporary name. */
+  /** The new metadata is there under a temporary name; of a bucket: it is about to be sent. */
   'after-metadata-tmp',
   /** The commit point: the new metadata has its name; the directory may not be synced. */
   'after-metadata-link',
-  /** The commit is durable; the hint still names the version before. */
+  /** The commit is durable (in a bucket it is so at once); the hint still names the version before. */
   'after-metadata-sync',
   'after-version-hint',
   /** Metadata, lists and manifests that no version names any more are gone. */
@@ -24,4 +24,4 @@ export type CommitStep = (typeof COMMIT_STEPS)[number];
 
 export type StepHook = (step: CommitStep, table: string) => void;
 
-export const NO_STEPS: StepHook = () => {};
+export const NO_STEPS = (): void => {};

@@ -1,131 +1,131 @@
 /**
- * The file catalog: the metadata of one table as numbered files in its `metadata` folder.
+ * The file catalog: the metadata of a table as numbered files in its `metadata` folder.
  *
  *   v<N>.metadata.json   version N, never changed once it has this name
  *   version-hint.text    the number of a version close to the newest
  *
- * A version is written under a temporary name, synced, and given its name by link(2), which fails
- * when the name is taken; a rename would silently replace the version somebody else has committed.
- * The hint is best effort: a reader starts there and walks up. Every function takes the folder of
- * the table.
+ * The commit point is the creation of the next number's file, which fails when somebody else has it:
+ * link(2) on a disk, a conditional PUT in a bucket. The hint is best effort: a reader starts there and
+ * walks up.
  */
-import {
-  type Disk,
-  makeDirectoryDurably,
-  readFile,
-  writeFileDurably,
-  writeFully,
-} from '#src/base/disk';
 import { errorCode } from '#src/base/errors';
+import type { Catalog, CatalogTable, MetadataText, TableVersion } from '#src/iceberg/catalog';
 import type { CommitStep } from '#src/iceberg/commit-steps';
-import { parseMetadata, type TableMetadata } from '#src/iceberg/table-metadata';
+import {
+  hintFile,
+  metadataFile,
+  metadataFolder,
+  nameOf,
+  versionOf,
+} from '#src/iceberg/metadata-files';
+import { type TableMetadata, withPrevious } from '#src/iceberg/table-metadata';
+import { type CreatePoint, pathIn, uriOf, type Warehouse } from '#src/warehouse/warehouse';
 
-export interface TableVersion {
-  readonly version: number;
-  readonly metadata: TableMetadata;
+const STEP_OF: Readonly<Record<CreatePoint, CommitStep>> = {
+  staged: 'after-metadata-tmp',
+  named: 'after-metadata-link',
+  durable: 'after-metadata-sync',
+};
+
+export const FILE_CATALOG: Catalog = { read, create, commit, tidy };
+
+async function read(warehouse: Warehouse, table: string): Promise<MetadataText | undefined> {
+  const version = await newestVersion(warehouse, table);
+  if (version === undefined) return undefined;
+  const path = metadataFile(table, version);
+  const text = (await warehouse.get(path)).toString();
+  return { version, location: uriOf(warehouse, path), text };
 }
 
-const METADATA_FILE = /^v([1-9]\d*)\.metadata\.json$/;
-
-export function metadataFolder(directory: string): string {
-  return `${directory}/metadata`;
+async function create(
+  table: CatalogTable,
+  metadata: TableMetadata,
+): Promise<TableVersion | undefined> {
+  const { warehouse, definition } = table;
+  const before = (await newestVersion(warehouse, definition.name)) ?? 0;
+  return put(table, before + 1, metadata);
 }
 
-export function metadataFileName(version: number): string {
-  return `v${version}.metadata.json`;
+async function commit(
+  table: CatalogTable,
+  base: TableVersion,
+  next: TableMetadata,
+): Promise<TableVersion | undefined> {
+  const { metadata, forgotten } = withPrevious(next, {
+    file: base.location,
+    updatedMs: base.metadata['last-updated-ms'],
+  });
+  const made = await put(table, base.version + 1, metadata);
+  if (made !== undefined) await deleteMetadata(table, forgotten);
+  return made;
 }
 
-/** The version a file name stands for; undefined for any other file. */
-export function versionOf(name: string): number | undefined {
-  const [, digits] = METADATA_FILE.exec(name) ?? [];
-  return digits === undefined ? undefined : Number(digits);
+/** Writes the hint; deletes versions that neither are the newest nor named by it. */
+async function tidy(table: CatalogTable, { version, metadata }: TableVersion): Promise<void> {
+  const { warehouse, definition } = table;
+  await writeHint(warehouse, definition.name, version);
+  const logged = new Set(metadata['metadata-log'].map((entry) => entry['metadata-file']));
+  const found = await warehouse.list(metadataFolder(definition.name));
+  const uris = found.map(({ path }) => uriOf(warehouse, path));
+  const isLeft = (uri: string): boolean => {
+    const number = versionOf(nameOf(uri));
+    return number !== undefined && number < version && !logged.has(uri);
+  };
+  await deleteMetadata(table, uris.filter(isLeft));
 }
 
 /** The newest version; undefined when the table has none. */
-export function newestVersion(disk: Disk, directory: string): number | undefined {
-  const folder = metadataFolder(directory);
-  const exists = (version: number): boolean =>
-    disk.stat(`${folder}/${metadataFileName(version)}`) !== undefined;
-  let version = readHint(disk, folder) ?? 0;
-  if (version === 0 || !exists(version)) {
-    if (disk.stat(folder) === undefined) return undefined;
-    const versions = disk.readdir(folder).map((name) => versionOf(name) ?? 0);
+async function newestVersion(warehouse: Warehouse, table: string): Promise<number | undefined> {
+  const exists = async (version: number): Promise<boolean> =>
+    (await warehouse.size(metadataFile(table, version))) !== undefined;
+  let version = (await readHint(warehouse, table)) ?? 0;
+  if (version === 0 || !(await exists(version))) {
+    const found = await warehouse.list(metadataFolder(table));
+    const versions = found.map(({ path }) => versionOf(nameOf(path)) ?? 0);
     version = versions.reduce((a, b) => Math.max(a, b), 0);
     if (version === 0) return undefined;
   }
-  while (exists(version + 1)) version++;
+  while (await exists(version + 1)) version++;
   return version;
 }
 
-/** The JSON text of a version. */
-export function readVersion(disk: Disk, directory: string, version: number): string {
-  return readFile(disk, `${metadataFolder(directory)}/${metadataFileName(version)}`).toString();
-}
-
-/** The newest version; undefined when there is none, or none this program can have written. */
-export function loadTable(disk: Disk, directory: string): TableVersion | undefined {
-  const version = newestVersion(disk, directory);
-  if (version === undefined) return undefined;
-  const metadata = parseMetadata(readVersion(disk, directory, version));
-  return metadata && { version, metadata };
-}
-
-/** Commits a version; false when somebody else was first with that number. */
-export function commitVersion(
-  disk: Disk,
-  directory: string,
-  { version, metadata }: TableVersion,
-  step: (step: CommitStep) => void,
-): boolean {
-  const folder = metadataFolder(directory);
-  const final = `${folder}/${metadataFileName(version)}`;
-  const temporary = `${final}.tmp`;
-  writeNewFile(disk, temporary, Buffer.from(JSON.stringify(metadata)));
-  // What the metadata names, and the temporary file, are there before the metadata has its name.
-  disk.syncDirectory(folder);
-  step('after-metadata-tmp');
-  try {
-    disk.link(temporary, final);
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    disk.unlink(temporary);
-    return false;
-  }
-  step('after-metadata-link');
-  disk.unlink(temporary);
-  disk.syncDirectory(folder);
-  step('after-metadata-sync');
-  writeHint(disk, directory, version);
+/** Undefined when somebody else was first with that number. */
+async function put(
+  { warehouse, definition, step }: CatalogTable,
+  version: number,
+  metadata: TableMetadata,
+): Promise<TableVersion | undefined> {
+  const path = metadataFile(definition.name, version);
+  const bytes = Buffer.from(JSON.stringify(metadata));
+  const passed = (point: CreatePoint): void => step(STEP_OF[point]);
+  if (!(await warehouse.create(path, bytes, passed))) return undefined;
+  await writeHint(warehouse, definition.name, version);
   step('after-version-hint');
-  return true;
+  return { version, location: uriOf(warehouse, path), metadata };
 }
 
 /** Makes the hint name this version; some readers take it at its word and do not walk up. */
-export function writeHint(disk: Disk, directory: string, version: number): void {
-  const folder = metadataFolder(directory);
-  if (readHint(disk, folder) === version) return;
-  writeFileDurably(disk, `${folder}/version-hint.text`, Buffer.from(String(version)));
+async function writeHint(warehouse: Warehouse, table: string, version: number): Promise<void> {
+  if ((await readHint(warehouse, table)) === version) return;
+  await warehouse.put(hintFile(table), Buffer.from(String(version)));
 }
 
-/** Makes the folder metadata files go into. */
-export function makeMetadataFolder(disk: Disk, directory: string): void {
-  makeDirectoryDurably(disk, metadataFolder(directory));
-}
-
-/** Writes and syncs a file that nothing names yet; its directory entry is synced by who names it. */
-export function writeNewFile(disk: Disk, path: string, bytes: Uint8Array): void {
-  const fd = disk.open(path, 'create');
+async function readHint(warehouse: Warehouse, table: string): Promise<number | undefined> {
   try {
-    writeFully(disk, fd, bytes, 0);
-    disk.fsync(fd);
-  } finally {
-    disk.close(fd);
+    const text = (await warehouse.get(hintFile(table))).toString().trim();
+    return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
-function readHint(disk: Disk, folder: string): number | undefined {
-  const path = `${folder}/version-hint.text`;
-  if (disk.stat(path) === undefined) return undefined;
-  const text = readFile(disk, path).toString().trim();
-  return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined;
+/** Only what lies in the table's own folder: a log may name files of whoever had the table before. */
+async function deleteMetadata(
+  { warehouse, definition }: CatalogTable,
+  uris: readonly string[],
+): Promise<void> {
+  const folder = metadataFolder(definition.name);
+  const paths = uris.flatMap((uri) => pathIn(warehouse, uri) ?? []);
+  await warehouse.delete(paths.filter((path) => path === `${folder}/${nameOf(path)}`));
 }

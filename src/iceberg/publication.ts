@@ -1,13 +1,13 @@
 /**
  * Publication: bringing the tables in line with the file catalog of the state store, which is the
- * truth. Tables are derived: one that is missing, was moved, or shows something else is made anew
- * from the files it should have.
+ * truth. Tables are derived: one that is missing, damaged or ahead of the state is made anew from the
+ * files it should have; one that was moved keeps its history.
  */
 
 import { EXIT, errorCode, UserError } from '#src/base/errors';
 import { mark } from '#src/base/marks';
+import type { TableVersion } from '#src/iceberg/catalog';
 import { proveEntries } from '#src/iceberg/entry-check';
-import type { TableVersion } from '#src/iceberg/file-catalog';
 import { entryTuple } from '#src/iceberg/manifest-entry';
 import type { TableChange } from '#src/iceberg/snapshot-writer';
 import {
@@ -19,6 +19,7 @@ import {
   expireTable,
   loadOwnTable,
   mergeManifests,
+  moveTable,
   tidyMetadata,
 } from '#src/iceberg/table-commit';
 import {
@@ -37,6 +38,7 @@ import {
 } from '#src/iceberg/table-place';
 import { isDiskError } from '#src/lake/file-sink';
 import type { StagedFile } from '#src/lake/staged-file';
+import { forEachOf } from '#src/warehouse/warehouse';
 
 /** An epoch and when it was committed. */
 export interface EpochStamp {
@@ -58,15 +60,15 @@ export interface LakeChange extends EpochStamp {
 export interface Tables {
   publish(change: LakeChange): Promise<void>;
   reconcile(stamp: EpochStamp, liveFiles: (table: string) => Iterable<StagedFile>): Promise<void>;
-  /** As the tables are now. */
-  shownEpochs(): (table: string) => readonly number[];
+  /** Of these tables, as they are now. */
+  shownEpochs(tables: Iterable<string>): Promise<(table: string) => readonly number[]>;
 }
 
 export function icebergTables(lake: Lake): Tables {
   return {
     publish: (change) => publishChange(lake, change),
     reconcile: (stamp, liveFiles) => reconcileTables(lake, stamp, liveFiles),
-    shownEpochs: () => shownEpochs(lake),
+    shownEpochs: (tables) => shownEpochs(lake, tables),
   };
 }
 
@@ -84,18 +86,14 @@ export interface FileChange {
 export async function publishChange(lake: Lake, change: LakeChange): Promise<void> {
   const { epoch, committedUs, upkeep = { added: [], removed: [] } } = change;
   const all = [...change.added, ...change.removed, ...upkeep.added, ...upkeep.removed];
-  for (const table of new Set(all.map((file) => file.table))) {
-    const place = placeOf(lake, tableDefinition(table));
+  const touched = [...new Set(all.map((file) => file.table))].map(tableDefinition);
+  await forEachTable(lake, touched, async (place) => {
     const rows = { epoch, committedUs, ...changeOf(place, change) };
     const files = { epoch, committedUs, ...changeOf(place, upkeep) };
-    await explained(table, async () => {
-      if (isEmpty(rows)) await commitEpochToTable(place, files);
-      else {
-        if (!isEmpty(files)) await commitBeforeEpoch(place, files);
-        await commitEpochToTable(place, rows);
-      }
-    });
-  }
+    if (isEmpty(rows)) return commitEpochToTable(place, files);
+    if (!isEmpty(files)) await commitBeforeEpoch(place, files);
+    await commitEpochToTable(place, rows);
+  });
 }
 
 function changeOf(place: TablePlace, { added, removed }: FileChange) {
@@ -117,11 +115,10 @@ function isEmpty({ added, removed }: Pick<TableChange, 'added' | 'removed'>): bo
 /** Forgets snapshots past their time of every table, also of one that gets no commits. */
 export async function expireTables(lake: Lake, nowMs: number): Promise<number> {
   let expired = 0;
-  for (const definition of TABLES.values()) {
-    await explained(definition.name, async () => {
-      expired += await expireTable(placeOf(lake, definition), nowMs);
-    });
-  }
+  await forEachTable(lake, [...TABLES.values()], async (place) => {
+    const count = await expireTable(place, nowMs);
+    expired += count;
+  });
   return expired;
 }
 
@@ -132,23 +129,20 @@ export async function mergeTableManifests(
   manifestsMax: number,
 ): Promise<{ readonly before: number; readonly after: number }> {
   const sum = { before: 0, after: 0 };
-  for (const definition of TABLES.values()) {
-    await explained(definition.name, async () => {
-      const merged = await mergeManifests(placeOf(lake, definition), nowMs, manifestsMax);
-      sum.before += merged?.before ?? 0;
-      sum.after += merged?.after ?? 0;
-    });
-  }
+  await forEachTable(lake, [...TABLES.values()], async (place) => {
+    const merged = await mergeManifests(place, nowMs, manifestsMax);
+    sum.before += merged?.before ?? 0;
+    sum.after += merged?.after ?? 0;
+  });
   return sum;
 }
 
 /** Deletes what commits that were cut short or lost their race have left in the tables' folders. */
 export async function tidyTables(lake: Lake): Promise<void> {
-  for (const definition of TABLES.values()) {
-    const place = placeOf(lake, definition);
-    const found = loadOwnTable(place);
-    if (found !== undefined) await explained(definition.name, () => tidyMetadata(place, found));
-  }
+  await forEachTable(lake, [...TABLES.values()], async (place) => {
+    const found = await loadOwnTable(place);
+    if (found !== undefined) await tidyMetadata(place, found);
+  });
 }
 
 /**
@@ -160,11 +154,9 @@ export async function reconcileTables(
   stamp: EpochStamp,
   liveFiles: (table: string) => Iterable<StagedFile>,
 ): Promise<void> {
-  for (const definition of TABLES.values()) {
-    await explained(definition.name, () =>
-      reconcile(placeOf(lake, definition), stamp, [...liveFiles(definition.name)]),
-    );
-  }
+  await forEachTable(lake, [...TABLES.values()], (place) =>
+    reconcile(place, stamp, [...liveFiles(place.definition.name)]),
+  );
 }
 
 async function reconcile(
@@ -172,17 +164,17 @@ async function reconcile(
   stamp: EpochStamp,
   files: readonly StagedFile[],
 ): Promise<void> {
-  const found = loadOwnTable(place);
-  // A table ahead of the state belongs to a state that is lost.
-  if (found !== undefined && lastEpoch(found.metadata) <= stamp.epoch) {
-    try {
-      await bringInLine(place, evolveTable(place, found), stamp, files);
+  try {
+    const found = (await loadOwnTable(place)) ?? (await moveTable(place));
+    // A table ahead of the state belongs to a state that is lost.
+    if (found !== undefined && lastEpoch(found.metadata) <= stamp.epoch) {
+      await bringInLine(place, await evolveTable(place, found), stamp, files);
       return;
-    } catch (error) {
-      if (!(error instanceof DamagedTableError)) throw error;
     }
+  } catch (error) {
+    if (!(error instanceof DamagedTableError)) throw error;
   }
-  const made = createTable(place, Math.floor(stamp.committedUs / 1000));
+  const made = await createTable(place, Math.floor(stamp.committedUs / 1000));
   await bringInLine(place, made, stamp, files);
 }
 
@@ -208,35 +200,46 @@ async function bringInLine(
     mark('tables: one was brought in line');
     await commitChange(place, { ...stamp, added, removed });
   }
-  await tidyMetadata(place, loadOwnTable(place) ?? table);
+  await tidyMetadata(place, (await loadOwnTable(place)) ?? table);
 }
 
 /**
- * The epochs a table's snapshots show, read once per table. A data file that was added in epoch a
- * and removed in epoch r is in the snapshots that show an epoch e with a <= e < r, and in no other.
+ * The epochs that the snapshots of these tables show. A data file that was added in epoch a and
+ * removed in epoch r is in the snapshots that show an epoch e with a <= e < r, and in no other.
  */
-export function shownEpochs(lake: Lake): (table: string) => readonly number[] {
+export async function shownEpochs(
+  lake: Lake,
+  tables: Iterable<string>,
+): Promise<(table: string) => readonly number[]> {
   const known = new Map<string, readonly number[]>();
-  return (table) => {
-    let epochs = known.get(table);
-    if (epochs === undefined) {
-      const found = loadOwnTable(placeOf(lake, tableDefinition(table)));
-      epochs = (found?.metadata.snapshots ?? []).flatMap((snapshot) => epochOf(snapshot) ?? []);
-      known.set(table, epochs);
-    }
-    return epochs;
-  };
+  await forEachOf(lake.warehouse, [...new Set(tables)], async (table) => {
+    const found = await loadOwnTable(placeOf(lake, tableDefinition(table)));
+    const epochs = (found?.metadata.snapshots ?? []).flatMap((snapshot) => epochOf(snapshot) ?? []);
+    known.set(table, epochs);
+  });
+  return (table) => known.get(table) as readonly number[];
 }
 
 /** Rows the current snapshot of a table says it has; undefined without a snapshot. */
-export function tableRecords(lake: Lake, table: string): number | undefined {
-  const found = loadOwnTable(placeOf(lake, tableDefinition(table)));
+export async function tableRecords(lake: Lake, table: string): Promise<number | undefined> {
+  const found = await loadOwnTable(placeOf(lake, tableDefinition(table)));
   const snapshot = found && currentSnapshot(found.metadata);
   return snapshot && Number(snapshot.summary['total-records']);
 }
 
 function placeOf(lake: Lake, definition: TableDefinition): TablePlace {
   return { ...lake, definition };
+}
+
+/** Tables have nothing to do with each other: as many at once as the warehouse takes. */
+function forEachTable(
+  lake: Lake,
+  definitions: readonly TableDefinition[],
+  work: (place: TablePlace) => Promise<void>,
+): Promise<void> {
+  return forEachOf(lake.warehouse, definitions, (definition) =>
+    explained(definition.name, () => work(placeOf(lake, definition))),
+  );
 }
 
 async function explained(table: string, work: () => Promise<void>): Promise<void> {

@@ -8,7 +8,6 @@
  * the same bytes under the same names.
  */
 import { assert } from '#src/base/errors';
-import { metadataFolder, writeNewFile } from '#src/iceberg/file-catalog';
 import {
   encodeManifest,
   encodeManifestList,
@@ -25,6 +24,7 @@ import {
   isLive,
   type ManifestEntry,
 } from '#src/iceberg/manifest-entry';
+import { manifestFile, manifestListFile } from '#src/iceberg/metadata-files';
 import { summaryOf } from '#src/iceberg/snapshot-summary';
 import type { PartitionTuple } from '#src/iceberg/table-definition';
 import {
@@ -39,10 +39,9 @@ import {
   readManifest,
   readManifestList,
   type TablePlace,
-  tableDirectory,
-  uriOf,
 } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
+import { uriOf } from '#src/warehouse/warehouse';
 
 /** A file that leaves the table. */
 export interface LeavingFile {
@@ -70,7 +69,7 @@ export async function writeSnapshot(
   base: TableMetadata,
   change: TableChange,
 ): Promise<Snapshot> {
-  const { definition, disk } = place;
+  const { definition, warehouse } = place;
   const step = (name: Parameters<TablePlace['step']>[0]): void => place.step(name, definition.name);
   const parent = currentSnapshot(base);
   const sequenceNumber = base['last-sequence-number'] + 1;
@@ -92,18 +91,18 @@ export async function writeSnapshot(
     : carried;
   step('after-manifest');
 
+  const listFile = manifestListFile(definition.name, writer.snapshotId);
   const snapshot: Snapshot = {
     'snapshot-id': writer.snapshotId,
     ...(parent && { 'parent-snapshot-id': parent['snapshot-id'] }),
     'sequence-number': sequenceNumber,
     // Readers refuse snapshots older than the metadata before them.
     'timestamp-ms': Math.max(Math.floor(change.committedUs / 1000), base['last-updated-ms']),
-    'manifest-list': uriOf(`${writer.folder}/snap-${writer.snapshotId}.avro`),
+    'manifest-list': uriOf(warehouse, listFile),
     summary: summaryOf(definition, parent?.summary, { added, removed }, change.epoch),
     'schema-id': base['current-schema-id'],
   };
-  const list = await encodeManifestList(snapshot, [...fresh, ...kept]);
-  writeNewFile(disk, `${writer.folder}/snap-${writer.snapshotId}.avro`, list);
+  await warehouse.put(listFile, await encodeManifestList(snapshot, [...fresh, ...kept]));
   step('after-manifest-list');
   return snapshot;
 }
@@ -111,7 +110,6 @@ export async function writeSnapshot(
 class ManifestWriter {
   readonly place: TablePlace;
   readonly snapshotId: number;
-  readonly folder: string;
   readonly #base: TableMetadata;
   readonly #sequenceNumber: number;
   #written = 0;
@@ -119,17 +117,17 @@ class ManifestWriter {
   constructor(place: TablePlace, base: TableMetadata, sequenceNumber: number) {
     this.place = place;
     this.snapshotId = snapshotId(base, sequenceNumber);
-    this.folder = metadataFolder(tableDirectory(place));
     this.#base = base;
     this.#sequenceNumber = sequenceNumber;
   }
 
   async write(entries: readonly ManifestEntry[]): Promise<ManifestFile> {
-    const { definition, disk } = this.place;
-    const path = `${this.folder}/manifest-${this.snapshotId}-${this.#written++}.avro`;
+    const { definition, warehouse } = this.place;
+    const path = manifestFile(definition.name, this.snapshotId, this.#written++);
     const bytes = await encodeManifest(definition, currentSchema(this.#base), entries);
-    writeNewFile(disk, path, bytes);
-    return manifestRow(definition, { path: uriOf(path), length: bytes.length }, entries, {
+    await warehouse.put(path, bytes);
+    const file = { path: uriOf(warehouse, path), length: bytes.length };
+    return manifestRow(definition, file, entries, {
       snapshotId: this.snapshotId,
       sequenceNumber: this.#sequenceNumber,
     });

@@ -6,20 +6,12 @@
  * unknown (EIO at the link, a kill) is never retried here: the next start looks what is there.
  */
 
-import { EXIT, errorCode, UserError } from '#src/base/errors';
+import { EXIT, UserError } from '#src/base/errors';
 import { mark } from '#src/base/marks';
-import type { CommitStep } from '#src/iceberg/commit-steps';
-import {
-  commitVersion,
-  loadTable,
-  makeMetadataFolder,
-  metadataFileName,
-  metadataFolder,
-  newestVersion,
-  type TableVersion,
-  versionOf,
-  writeHint,
-} from '#src/iceberg/file-catalog';
+import { type CatalogTable, loadTable, type TableVersion } from '#src/iceberg/catalog';
+import { FILE_CATALOG } from '#src/iceberg/file-catalog';
+import { metadataFolder, nameOf, snapshotOf } from '#src/iceberg/metadata-files';
+import { relocated } from '#src/iceberg/relocate';
 import { isSmall, type TableChange, writeSnapshot } from '#src/iceberg/snapshot-writer';
 import {
   currentSnapshot,
@@ -29,64 +21,68 @@ import {
   lastEpoch,
   newTableMetadata,
   type Snapshot,
-  type TableMetadata,
   uuidOf,
-  withPrevious,
   withSchema,
   withSnapshot,
 } from '#src/iceberg/table-metadata';
-import {
-  pathOf,
-  readManifestList,
-  type TablePlace,
-  tableDirectory,
-  uriOf,
-} from '#src/iceberg/table-place';
+import { readManifestList, type TablePlace, tableUri } from '#src/iceberg/table-place';
+import { pathIn, uriOf } from '#src/warehouse/warehouse';
 
 /** Nobody else is supposed to commit: losing this often means that somebody does all the time. */
 const ATTEMPTS_MAX = 5;
 
 /** The table's newest version; undefined when there is none, or another table's, or a moved one's. */
-export function loadOwnTable(place: TablePlace): TableVersion | undefined {
-  const directory = tableDirectory(place);
-  const table = loadTable(place.disk, directory);
-  const isOwn = table && isTableAt(table.metadata, place.definition, uriOf(directory));
+export async function loadOwnTable(place: TablePlace): Promise<TableVersion | undefined> {
+  const { catalog, warehouse, definition } = place;
+  const table = await loadTable(catalog, warehouse, definition.name);
+  const isOwn = table && isTableAt(table.metadata, definition, tableUri(place));
   return isOwn ? table : undefined;
 }
 
+/**
+ * A table of ours that is not where its metadata says, with its history as it is here: moved with its
+ * data directory, or into another warehouse. Undefined when there is none. Another catalog than the
+ * files themselves would have to be told.
+ */
+export async function moveTable(place: TablePlace): Promise<TableVersion | undefined> {
+  const { catalog, warehouse, definition } = place;
+  if (catalog !== FILE_CATALOG) return undefined;
+  const found = await loadTable(catalog, warehouse, definition.name);
+  const { location = '' } = found?.metadata ?? {};
+  const isOurs = location.endsWith(`/${definition.name}`) && location !== tableUri(place);
+  if (found === undefined || !isOurs || !isTableAt(found.metadata, definition, location)) {
+    return undefined;
+  }
+  return catalog.create(catalogTable(place), await relocated(place, found));
+}
+
 /** The table of a process that has made it at its start. */
-function ownTable(place: TablePlace): TableVersion {
-  const table = loadOwnTable(place);
+async function ownTable(place: TablePlace): Promise<TableVersion> {
+  const table = await loadOwnTable(place);
   if (table === undefined) throw lostRace(place);
   return table;
 }
 
 /** Makes the table, without rows, over whatever there may be; its older versions are forgotten. */
-export function createTable(place: TablePlace, nowMs: number): TableVersion {
-  const { disk, definition } = place;
-  const directory = tableDirectory(place);
-  makeMetadataFolder(disk, directory);
+export async function createTable(place: TablePlace, nowMs: number): Promise<TableVersion> {
+  const { catalog, warehouse, definition } = place;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const version = (newestVersion(disk, directory) ?? 0) + 1;
-    const uuid = uuidOf(`${directory}|${version}|${nowMs}`);
-    const metadata = newTableMetadata(definition, uriOf(directory), uuid, nowMs);
-    if (commitVersion(disk, directory, { version, metadata }, stepOf(place))) {
-      return { version, metadata };
-    }
+    const before = await catalog.read(warehouse, definition.name);
+    const uuid = uuidOf(`${tableUri(place)}|${before?.location ?? ''}|${nowMs}`);
+    const metadata = newTableMetadata(definition, tableUri(place), uuid, nowMs);
+    const made = await catalog.create(catalogTable(place), metadata);
+    if (made !== undefined) return made;
   }
   throw lostRace(place);
 }
 
 /** Brings the table's columns up to the program's; the table as it is when they already are. */
-export function evolveTable(place: TablePlace, table: TableVersion): TableVersion {
+export async function evolveTable(place: TablePlace, table: TableVersion): Promise<TableVersion> {
   const metadata = withSchema(table.metadata, place.definition);
   if (metadata === table.metadata) return table;
-  const next = successor(place, table, metadata);
-  if (!commitVersion(place.disk, tableDirectory(place), next.table, stepOf(place))) {
-    throw lostRace(place);
-  }
-  deleteFiles(place, next.forgotten);
-  return next.table;
+  const next = await place.catalog.commit(catalogTable(place), table, metadata);
+  if (next === undefined) throw lostRace(place);
+  return next;
 }
 
 /** Commits an epoch's change; nothing happens when the table already shows that epoch. */
@@ -99,7 +95,7 @@ export async function commitEpochToTable(place: TablePlace, change: TableChange)
  * epoch before. Nothing happens when the table shows the epoch already.
  */
 export async function commitBeforeEpoch(place: TablePlace, change: TableChange): Promise<void> {
-  const shown = lastEpoch(ownTable(place).metadata);
+  const shown = lastEpoch((await ownTable(place)).metadata);
   if (shown >= change.epoch) return;
   await commitChange(place, { ...change, epoch: shown });
 }
@@ -118,7 +114,7 @@ export async function mergeManifests(
   nowMs: number,
   manifestsMax: number,
 ): Promise<{ readonly before: number; readonly after: number } | undefined> {
-  const { metadata } = ownTable(place);
+  const { metadata } = await ownTable(place);
   const snapshot = currentSnapshot(metadata);
   if (snapshot === undefined) return undefined;
   const rows = await readManifestList(place, snapshot);
@@ -130,13 +126,13 @@ export async function mergeManifests(
     removed: [],
     mergesManifests: true,
   });
-  const after = currentSnapshot(ownTable(place).metadata) ?? snapshot;
+  const after = currentSnapshot((await ownTable(place)).metadata) ?? snapshot;
   return { before: rows.length, after: (await readManifestList(place, after)).length };
 }
 
 /** Forgets the snapshots `retention` does not keep at `nowMs`; answers how many. */
 export async function expireTable(place: TablePlace, nowMs: number): Promise<number> {
-  const table = loadOwnTable(place);
+  const table = await loadOwnTable(place);
   if (table === undefined) return 0;
   const { metadata, expired } = expireSnapshots(table.metadata, place.retention, nowMs);
   if (expired.length === 0) return 0;
@@ -155,7 +151,7 @@ async function commit(
   isDone: (table: TableVersion) => boolean,
 ): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const table = ownTable(place);
+    const table = await ownTable(place);
     if (isDone(table)) {
       mark('tables: an epoch was there already');
       return;
@@ -177,11 +173,10 @@ async function commitMetadata(
   table: TableVersion,
   { metadata, expired }: Expiry,
 ): Promise<boolean> {
-  const next = successor(place, table, metadata);
-  if (!commitVersion(place.disk, tableDirectory(place), next.table, stepOf(place))) return false;
-  const dropped = await filesOf(place, expired, metadata.snapshots[0] as Snapshot);
-  deleteFiles(place, [...next.forgotten, ...dropped]);
-  stepOf(place)('after-expired-files');
+  const made = await place.catalog.commit(catalogTable(place), table, metadata);
+  if (made === undefined) return false;
+  await deleteFiles(place, await filesOf(place, expired, metadata.snapshots[0] as Snapshot));
+  place.step('after-expired-files', place.definition.name);
   return true;
 }
 
@@ -205,75 +200,48 @@ async function filesOf(
 }
 
 /**
- * Tidies up after commits that were cut short: writes the hint, deletes the metadata files, manifest
- * lists and manifests that the table does not name. Only files named as ours are; others are not
- * ours to judge.
+ * Tidies up after commits that were cut short: deletes the metadata files, manifest lists and manifests
+ * that the table does not name. Only files named as ours are; others are not ours to judge.
  */
-export async function tidyMetadata(place: TablePlace, { version, metadata }: TableVersion) {
-  writeHint(place.disk, tableDirectory(place), version);
-  const folder = metadataFolder(tableDirectory(place));
+export async function tidyMetadata(place: TablePlace, table: TableVersion): Promise<void> {
+  const { warehouse, catalog, definition } = place;
+  const { metadata } = table;
+  await catalog.tidy(catalogTable(place), table);
   const ids = new Set(metadata.snapshots.map((snapshot) => String(snapshot['snapshot-id'])));
+  const named = new Set(metadata.snapshots.map((snapshot) => snapshot['manifest-list']));
   const ends = [metadata.snapshots[0], currentSnapshot(metadata)].filter(
     (end) => end !== undefined,
   );
   const lists = await Promise.all(ends.map((snapshot) => readManifestList(place, snapshot)));
   const manifests = new Set(lists.flat().map((row) => row.manifest_path));
-  const logged = new Set(metadata['metadata-log'].map((entry) => entry['metadata-file']));
-  const isLeftover = (name: string): boolean => {
-    const uri = uriOf(`${folder}/${name}`);
-    const [, list] = /^snap-(\d+)\.avro$/.exec(name) ?? [];
-    if (list !== undefined) return !ids.has(list);
-    const [, manifest] = /^manifest-(\d+)-\d+\.avro$/.exec(name) ?? [];
+  const isLeftover = (uri: string): boolean => {
+    const made = snapshotOf(nameOf(uri));
+    if (made === undefined) return false;
+    if (made.list) return !named.has(uri);
     // A manifest of a snapshot that is kept may have been merged away since: that one needs it.
-    if (manifest !== undefined) return !ids.has(manifest) && !manifests.has(uri);
-    const number = versionOf(name);
-    return number !== undefined && number < version && !logged.has(uri);
+    return !ids.has(made.snapshotId) && !manifests.has(uri);
   };
-  deleteFiles(
-    place,
-    place.disk
-      .readdir(folder)
-      .filter(isLeftover)
-      .map((name) => uriOf(`${folder}/${name}`)),
-  );
+  const found = await warehouse.list(metadataFolder(definition.name));
+  await deleteFiles(place, found.map(({ path }) => uriOf(warehouse, path)).filter(isLeftover));
 }
 
-/** The version after `table`, and the metadata files it no longer names. */
-function successor(
-  place: TablePlace,
-  { version, metadata: before }: TableVersion,
-  next: TableMetadata,
-): { table: TableVersion; forgotten: readonly string[] } {
-  const { metadata, forgotten } = withPrevious(next, {
-    file: uriOf(`${metadataFolder(tableDirectory(place))}/${metadataFileName(version)}`),
-    updatedMs: before['last-updated-ms'],
-  });
-  return { table: { version: version + 1, metadata }, forgotten };
+/** Files of the table's metadata folder; others are not of this table. */
+async function deleteFiles(
+  { warehouse, definition }: TablePlace,
+  uris: readonly string[],
+): Promise<void> {
+  const folder = metadataFolder(definition.name);
+  const paths = uris.flatMap((uri) => pathIn(warehouse, uri) ?? []);
+  await warehouse.delete(paths.filter((path) => path === `${folder}/${nameOf(path)}`));
 }
 
-/** Files of the table's metadata folder; one that is gone already is no matter. */
-function deleteFiles(place: TablePlace, uris: readonly string[]): void {
-  if (uris.length === 0) return;
-  const folder = metadataFolder(tableDirectory(place));
-  for (const uri of uris) {
-    const path = pathOf(uri);
-    if (path !== `${folder}/${path.slice(path.lastIndexOf('/') + 1)}`) continue; // not of this table
-    try {
-      place.disk.unlink(path);
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-    }
-  }
-  place.disk.syncDirectory(folder);
-}
-
-function stepOf({ step, definition }: TablePlace): (name: CommitStep) => void {
-  return (name) => step(name, definition.name);
+function catalogTable({ warehouse, definition, step }: TablePlace): CatalogTable {
+  return { warehouse, definition, step: (name) => step(name, definition.name) };
 }
 
 function lostRace(place: TablePlace): UserError {
   return new UserError(
     EXIT.io,
-    `Another program commits to the table in ${tableDirectory(place)}; stop it: only the owner of a data directory writes its tables.`,
+    `Another program commits to the table in ${tableUri(place)}; stop it: only the owner of a data directory writes its tables.`,
   );
 }

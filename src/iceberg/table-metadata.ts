@@ -278,6 +278,15 @@ export function parseMetadata(text: string): TableMetadata | undefined {
   }
 }
 
+/** As JSON, whatever the order of the keys: another program may have written one of them. */
 function isEqual(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return canonical(a) === canonical(b);
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (key, inner) => {
+    if (key === 'identifier-field-ids') return [...(inner ?? [])].sort((a, b) => a - b);
+    const isObject = typeof inner === 'object' && inner !== null && !Array.isArray(inner);
+    return isObject ? Object.fromEntries(Object.entries(inner).sort()) : inner;
+  });
 }

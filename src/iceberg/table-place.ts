@@ -1,17 +1,17 @@
-/** Where a table is, what reaches its disk, and reading what one of its snapshots is made of. */
-import { type Disk, readFile } from '#src/base/disk';
+/** Where the tables are, what says which is newest, and reading what a snapshot is made of. */
 import { assert, errorCode } from '#src/base/errors';
+import type { Catalog } from '#src/iceberg/catalog';
 import type { StepHook } from '#src/iceberg/commit-steps';
 import { decodeManifest, decodeManifestList, type ManifestFile } from '#src/iceberg/manifest';
 import { isLive, type NumberedEntry } from '#src/iceberg/manifest-entry';
 import type { TableDefinition } from '#src/iceberg/table-definition';
 import type { Retention, Snapshot } from '#src/iceberg/table-metadata';
 import { isDiskError } from '#src/lake/file-sink';
+import { pathIn, uriOf, type Warehouse } from '#src/warehouse/warehouse';
 
 export interface Lake {
-  readonly disk: Disk;
-  /** Absolute path. */
-  readonly lakeDir: string;
+  readonly warehouse: Warehouse;
+  readonly catalog: Catalog;
   readonly step: StepHook;
   readonly retention: Retention;
 }
@@ -20,25 +20,14 @@ export interface TablePlace extends Lake {
   readonly definition: TableDefinition;
 }
 
-const SCHEME = 'file://';
-
-export function tableDirectory({ lakeDir, definition }: TablePlace): string {
-  return `${lakeDir}/${definition.name}`;
+/** Where a table is. */
+export function tableUri({ warehouse, definition }: TablePlace): string {
+  return uriOf(warehouse, definition.name);
 }
 
-/** Paths go into URIs as they are, not escaped: that is what readers take them for. */
-export function uriOf(path: string): string {
-  return SCHEME + path;
-}
-
-export function pathOf(uri: string): string {
-  assert(uri.startsWith(`${SCHEME}/`), `${uri} is not a file of this machine`);
-  return uri.slice(SCHEME.length);
-}
-
-/** `path` is relative to the lake directory. */
-export function dataFileUri({ lakeDir }: Lake, path: string): string {
-  return uriOf(`${lakeDir}/${path}`);
+/** `path` is relative to the warehouse. */
+export function dataFileUri({ warehouse }: Pick<Lake, 'warehouse'>, path: string): string {
+  return uriOf(warehouse, path);
 }
 
 /** A manifest or a manifest list is missing or is not what was written. */
@@ -49,13 +38,13 @@ export class DamagedTableError extends Error {
   }
 }
 
-export function readManifestList(
-  { disk }: Pick<Lake, 'disk'>,
-  snapshot: Snapshot,
-): Promise<ManifestFile[]> {
+/** Of what is read from a table; `warehouse` is where it must be. */
+type ReadPlace = Pick<Lake, 'warehouse'>;
+
+export function readManifestList(lake: ReadPlace, snapshot: Snapshot): Promise<ManifestFile[]> {
   const uri = snapshot['manifest-list'];
   return undamaged(uri, async () => {
-    const rows = await decodeManifestList(readFile(disk, pathOf(uri)));
+    const rows = await decodeManifestList(await readUri(lake, uri));
     // avsc takes a list that ends early for a shorter one.
     const files = rows.reduce((n, row) => n + row.added_files_count + row.existing_files_count, 0);
     const expected = Number(snapshot.summary['total-data-files'] ?? files);
@@ -64,15 +53,19 @@ export function readManifestList(
   });
 }
 
-export function readManifest(
-  { disk }: Pick<Lake, 'disk'>,
-  row: ManifestFile,
-): Promise<NumberedEntry[]> {
+export function readManifest(lake: ReadPlace, row: ManifestFile): Promise<NumberedEntry[]> {
   const uri = row.manifest_path;
-  return undamaged(uri, async () => decodeManifest(row, readFile(disk, pathOf(uri))));
+  return undamaged(uri, async () => decodeManifest(row, await readUri(lake, uri)));
 }
 
-async function undamaged<T>(uri: string, read: () => Promise<T>): Promise<T> {
+function readUri({ warehouse }: ReadPlace, uri: string): Promise<Buffer> {
+  const path = pathIn(warehouse, uri);
+  assert(path !== undefined, `${uri} is not in ${warehouse.uri}`);
+  return warehouse.get(path);
+}
+
+/** Makes of whatever `read` finds wrong, or not there, a DamagedTableError. */
+export async function undamaged<T>(uri: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
@@ -83,10 +76,7 @@ async function undamaged<T>(uri: string, read: () => Promise<T>): Promise<T> {
 }
 
 /** Every data file of a snapshot. */
-export async function liveEntries(
-  lake: Pick<Lake, 'disk'>,
-  snapshot: Snapshot,
-): Promise<NumberedEntry[]> {
+export async function liveEntries(lake: ReadPlace, snapshot: Snapshot): Promise<NumberedEntry[]> {
   const entries: NumberedEntry[] = [];
   for (const row of await readManifestList(lake, snapshot)) {
     entries.push(...(await readManifest(lake, row)).filter(isLive));

@@ -1,19 +1,9 @@
 /**
  * Time travel: which snapshot a table showed at a moment, and the data files of any kept snapshot.
  */
-import type { Disk } from '#src/base/disk';
-import { loadTable } from '#src/iceberg/file-catalog';
 import type { Snapshot, TableMetadata } from '#src/iceberg/table-metadata';
-import { liveEntries, pathOf } from '#src/iceberg/table-place';
-
-/** A table's newest metadata; undefined when it has none yet. `lakeDir` is absolute. */
-export function tableMetadata(
-  disk: Disk,
-  lakeDir: string,
-  table: string,
-): TableMetadata | undefined {
-  return loadTable(disk, `${lakeDir}/${table}`)?.metadata;
-}
+import { liveEntries } from '#src/iceberg/table-place';
+import { pathIn, type Warehouse } from '#src/warehouse/warehouse';
 
 export function snapshotById(metadata: TableMetadata, id: number): Snapshot | undefined {
   return metadata.snapshots.find((snapshot) => snapshot['snapshot-id'] === id);
@@ -29,7 +19,7 @@ export function snapshotAtTime(metadata: TableMetadata, timeMs: number): Snapsho
 }
 
 export interface SnapshotFile {
-  /** Relative to the lake directory. */
+  /** Relative to the warehouse. */
   readonly path: string;
   /** Partition folder, such as `window_date=2026-11-23`. */
   readonly partition: string;
@@ -37,13 +27,12 @@ export interface SnapshotFile {
 
 /** The data files of a snapshot, in the order of their paths. */
 export async function snapshotFiles(
-  disk: Disk,
-  lakeDir: string,
+  warehouse: Warehouse,
   snapshot: Snapshot,
 ): Promise<SnapshotFile[]> {
-  const entries = await liveEntries({ disk }, snapshot);
+  const entries = await liveEntries({ warehouse }, snapshot);
   return entries
-    .map((entry) => pathOf(entry.data_file.file_path).slice(lakeDir.length + 1))
+    .flatMap((entry) => pathIn(warehouse, entry.data_file.file_path) ?? [])
     .sort()
     .map((path) => ({ path, partition: path.split('/').slice(2, -1).join('/') }));
 }

@@ -14,9 +14,27 @@ export function answerOf(run: () => StagedFile[]): LakeAnswer {
   try {
     return { files: run() };
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return { exitCode: error.exitCode, message: error.message };
+    return failedWith(error);
   }
+}
+
+/** The same once its files are where they belong. */
+export async function deliveredAnswer(
+  answer: LakeAnswer,
+  deliver: (paths: readonly string[]) => Promise<void>,
+): Promise<LakeAnswer> {
+  if (!('files' in answer)) return answer;
+  try {
+    await deliver(answer.files.map(({ path }) => path));
+    return answer;
+  } catch (error) {
+    return failedWith(error);
+  }
+}
+
+function failedWith(error: unknown): LakeAnswer {
+  if (!(error instanceof UserError)) throw error;
+  return { exitCode: error.exitCode, message: error.message };
 }
 
 export function filesOf(answer: LakeAnswer): StagedFile[] {

@@ -8,9 +8,7 @@
  * What does not fit into memory together is left for another time: the answer says which inputs
  * the file stands for.
  */
-import { join } from 'node:path';
 import type { Data, Table } from 'apache-arrow';
-import { readFile } from '#src/base/disk';
 import { assert } from '#src/base/errors';
 import { structBatch } from '#src/lake/arrow-buffers';
 import { arrowSchema } from '#src/lake/arrow-schema';
@@ -51,16 +49,28 @@ export interface CompactionResult {
 /** Decoded inputs held at once: a million trades take 160 MB, and are held about three times. */
 const DECODED_BYTES_MAX = 192 * 1024 * 1024;
 
-export function compact(sink: FileSink, job: CompactionJob): CompactionResult {
+/** Data files of the warehouse, by their path. */
+export interface CompactedFiles {
+  readonly read: (path: string) => Promise<Uint8Array>;
+  /** Sends a staged file on to where it can be read. */
+  readonly deliver: (path: string) => Promise<void>;
+}
+
+export async function compact(
+  sink: FileSink,
+  files: CompactedFiles,
+  job: CompactionJob,
+): Promise<CompactionResult> {
   const table = COMPACTED_TABLES.get(job.table);
   assert(table !== undefined, `${job.table} is not a table whose files add up`);
-  const { digest, inputs, bytes } = merge(sink, table, job);
+  const { digest, inputs, bytes } = await merge(files, table, job);
   if (bytes === undefined) return { file: undefined, inputs: [] };
   const { partition, name } = job;
   const rows = digest.rows;
   const file = stageFile(sink, { table: table.name, partition, name, rows, bytes });
+  await files.deliver(file.path);
   const written = new RowDigest();
-  written.add(columnsOf(table, decodeDataFile(readerOf(sink), file)));
+  written.add(columnsOf(table, await decodeDataFile(files.read, file)));
   assert(
     written.text === digest.text,
     `${file.path} holds other rows (${written.text}) than the files it is made of (${digest.text})`,
@@ -75,18 +85,18 @@ interface Merged {
 }
 
 /** A function of its own, so that the decoded inputs are gone when the output is read back. */
-function merge(
-  sink: FileSink,
+async function merge(
+  { read }: CompactedFiles,
   table: CompactedTable,
   { inputs, partition }: CompactionJob,
-): Merged {
+): Promise<Merged> {
   const digest = new RowDigest();
   const batches: (readonly Data[])[] = [];
   const taken: string[] = [];
   let decodedBytes = 0;
   for (const input of inputs) {
     assert(input.partition === partition, `${input.path} is not of partition ${partition}`);
-    const columns = columnsOf(table, decodeDataFile(readerOf(sink), input));
+    const columns = columnsOf(table, await decodeDataFile(read, input));
     const bytes = columns.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (decodedBytes + bytes > DECODED_BYTES_MAX) continue;
     const rows = columns[0]?.length ?? 0;
@@ -141,8 +151,4 @@ function columnsOf({ name, schema }: CompactedTable, arrow: Table): Data[] {
     assert(whole, `column ${column.name} of ${name} is in ${vector?.data.length} pieces`);
     return data;
   });
-}
-
-function readerOf({ disk, lakeDir }: FileSink): (path: string) => Uint8Array {
-  return (path) => readFile(disk, join(lakeDir, path));
 }

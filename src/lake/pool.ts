@@ -11,10 +11,11 @@ import { assert } from '#src/base/errors';
 import { filesOf, type LakeAnswer } from '#src/lake/answer';
 import type { LakeJob } from '#src/lake/job';
 import type { StagedFile } from '#src/lake/staged-file';
+import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
 
 /** What every worker is given once. */
 export interface LakeWorkerData {
-  readonly lakeDir: string;
+  readonly warehouse: WarehouseSpec;
   readonly instruments: readonly Instrument[];
 }
 
@@ -30,6 +31,8 @@ export interface LakePoolOptions extends LakeWorkerData {
 
 /** A job takes a fraction of a second; a bad disk can take ten for one fsync. */
 const JOB_MS_MAX = 120_000;
+/** Jobs of a thread whose files are on their way at once. */
+const DELIVERIES_MAX = 4;
 
 export class LakePool {
   readonly #piscina: Piscina<LakeJob, LakeAnswer>;
@@ -41,10 +44,10 @@ export class LakePool {
   #closed = false;
 
   constructor(options: LakePoolOptions) {
-    const { worker, lakeDir, instruments, threads = 1, queueMax = 8 } = options;
+    const { worker, warehouse, instruments, threads = 1, queueMax = 8 } = options;
     this.#jobMsMax = options.jobMsMax ?? JOB_MS_MAX;
     this.#jobsMax = threads + queueMax;
-    const workerData: LakeWorkerData = { lakeDir, instruments };
+    const workerData: LakeWorkerData = { warehouse, instruments };
     this.#piscina = new Piscina({
       filename: worker.href,
       workerData,
@@ -52,6 +55,8 @@ export class LakePool {
       maxThreads: threads,
       idleTimeout: Number.POSITIVE_INFINITY,
       maxQueue: queueMax,
+      // While files of one job are on their way to an object store, the thread encodes the next.
+      concurrentTasksPerWorker: warehouse.kind === 'disk' ? 1 : DELIVERIES_MAX,
       recordTiming: false,
     });
   }

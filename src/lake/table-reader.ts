@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { type Table, tableFromIPC, type Vector } from 'apache-arrow';
 import { readParquet } from 'parquet-wasm';
+import { BRONZE } from '#schemas/bronze';
 import { CANDLE } from '#schemas/candle';
 import { DEAD_LETTER } from '#schemas/dead-letter';
 import type { Column, TableSchema } from '#schemas/schema';
@@ -19,20 +20,21 @@ import { partitionSpan } from '#src/lake/partition';
 import type { RowOf } from '#src/lake/row';
 
 export type TradeRow = RowOf<typeof TRADE>;
+export type BronzeRow = RowOf<typeof BRONZE>;
 export type CandleRow = RowOf<typeof CANDLE>;
 export type DeadLetterRecord = RowOf<typeof DEAD_LETTER>;
 
 /** A data file to read; StagedFile is one. */
 export interface DataFile {
-  /** Relative to the lake directory. */
+  /** Relative to the warehouse. */
   readonly path: string;
   readonly partition: string;
   /** Lower-case hex. */
   readonly sha256?: string;
 }
 
-/** The bytes of a data file, by its path relative to the lake directory. */
-export type ReadFile = (path: string) => Uint8Array;
+/** The bytes of a data file, by its path relative to the warehouse. */
+export type ReadFile = (path: string) => Promise<Uint8Array>;
 
 export interface TimeFilter {
   /** Inclusive. */
@@ -59,7 +61,7 @@ export function readTrades(
   read: ReadFile,
   files: readonly DataFile[],
   { symbol, exchange, ...time }: RowFilter = {},
-): Generator<TradeRow> {
+): AsyncGenerator<TradeRow> {
   // `BINANCE-123`: the number is what the exchange counts.
   const idNumber = (text: unknown): number => Number(String(text).split('-')[1]);
   return readRows(read, files, {
@@ -76,9 +78,19 @@ export function readCandles(
   read: ReadFile,
   files: readonly DataFile[],
   { symbol, exchange, ...time }: RowFilter = {},
-): Generator<CandleRow> {
+): AsyncGenerator<CandleRow> {
   const equal = { symbol, exchange };
   return readRows(read, files, { table: CANDLE, time: 'window_start', equal, ...time });
+}
+
+/** By sequence, within each day. */
+export function readFrames(read: ReadFile, files: readonly DataFile[]): AsyncGenerator<BronzeRow> {
+  return readRows(read, files, {
+    table: BRONZE,
+    time: 'receive_timestamp', // never falls from one frame to the next
+    id: ['sequence', Number],
+    equal: {},
+  });
 }
 
 /** By (error_timestamp, offset). */
@@ -86,7 +98,7 @@ export function readDeadLetters(
   read: ReadFile,
   files: readonly DataFile[],
   { exchange, reason, ...time }: DeadLetterFilter = {},
-): Generator<DeadLetterRecord> {
+): AsyncGenerator<DeadLetterRecord> {
   return readRows(read, files, {
     table: DEAD_LETTER,
     time: 'error_timestamp',
@@ -112,11 +124,11 @@ interface Found<T extends TableSchema> {
   readonly make: (row: number) => RowOf<T>;
 }
 
-function* readRows<T extends TableSchema>(
+async function* readRows<T extends TableSchema>(
   read: ReadFile,
   files: readonly DataFile[],
   scan: Scan<T>,
-): Generator<RowOf<T>> {
+): AsyncGenerator<RowOf<T>> {
   const { startUs = Number.NEGATIVE_INFINITY, endUs = Number.POSITIVE_INFINITY } = scan;
   let left = scan.limit ?? Number.POSITIVE_INFINITY;
   const partitions = [...new Set(files.map((file) => file.partition))].sort();
@@ -124,10 +136,13 @@ function* readRows<T extends TableSchema>(
     if (left <= 0) return;
     const span = partitionSpan(partition);
     if (span.endUs <= startUs || span.startUs >= endUs) continue;
-    const found = files
-      .filter((file) => file.partition === partition)
-      .flatMap((file) => findRows(decodeDataFile(read, file), scan, startUs, endUs))
-      .sort((a, b) => a.timeUs - b.timeUs || a.id - b.id);
+    const found: Found<T>[] = [];
+    for (const file of files.filter((one) => one.partition === partition)) {
+      for (const row of findRows(await decodeDataFile(read, file), scan, startUs, endUs)) {
+        found.push(row);
+      }
+    }
+    found.sort((a, b) => a.timeUs - b.timeUs || a.id - b.id);
     for (const { make, row } of found) {
       if (left-- <= 0) return;
       yield make(row);
@@ -175,8 +190,8 @@ export interface FilePart {
 }
 
 /** All rows of a file as one record batch; refuses one whose bytes are not those committed. */
-export function decodeDataFile(read: ReadFile, file: DataFile): Table {
-  return decodeBytes(file, proveDataFile(read, file));
+export async function decodeDataFile(read: ReadFile, file: DataFile): Promise<Table> {
+  return decodeBytes(file, await proveDataFile(read, file));
 }
 
 /** The rows of bytes that were proved; `file` names them in an error. */
@@ -189,12 +204,13 @@ export function decodeBytes(file: DataFile, bytes: Uint8Array, part: FilePart = 
 }
 
 /** The bytes of a file, if they are those committed. */
-export function proveDataFile(read: ReadFile, file: DataFile): Uint8Array {
+export async function proveDataFile(read: ReadFile, file: DataFile): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
-    bytes = read(file.path);
+    bytes = await read(file.path);
   } catch (error) {
-    if (!isDiskError(error)) throw error;
+    const isOurs = !(error instanceof UserError) || errorCode(error) === 'ENOENT';
+    if (!isDiskError(error) || !isOurs) throw error; // a store out of reach is not damage
     throw damaged(file, `cannot be read (${errorCode(error)})`, error);
   }
   const { sha256 } = file;

@@ -16,7 +16,6 @@ import { DEAD_LETTERS } from '#schemas/dead-letter';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
-import { readFile } from '#src/base/disk';
 import { errorCode } from '#src/base/errors';
 import { partitionRangeUs } from '#src/candles/partition';
 import { numberAt, recordWords, WORD } from '#src/candles/record';
@@ -52,14 +51,18 @@ export interface AuditReport {
 
 const ATTEMPTS_MAX = 5;
 
-export function audit(place: AuditPlace, cursor: AuditCursor, filesMax: number): AuditReport {
+export async function audit(
+  place: AuditPlace,
+  cursor: AuditCursor,
+  filesMax: number,
+): Promise<AuditReport> {
   for (let attempt = 0; ; attempt++) {
     const { epoch, publishedEpoch } = place.store.epoch();
-    const counts = auditCounts(place, cursor.day);
+    const counts = await auditCounts(place, cursor.day);
     const after = place.store.epoch();
     const isSame = after.epoch === epoch && after.publishedEpoch === publishedEpoch;
     if (!isSame && attempt < ATTEMPTS_MAX) continue;
-    const digests = auditFiles(place, cursor.path, filesMax);
+    const digests = await auditFiles(place, cursor.path, filesMax);
     return {
       problems: [...(isSame ? counts.problems : []), ...digests.problems],
       files: digests.files,
@@ -70,10 +73,10 @@ export function audit(place: AuditPlace, cursor: AuditCursor, filesMax: number):
   }
 }
 
-function auditCounts(
+async function auditCounts(
   { store, tables }: AuditPlace,
   lastDay: string,
-): { problems: string[]; rows: number; day: string } {
+): Promise<{ problems: string[]; rows: number; day: string }> {
   const problems: string[] = [];
   const record = store.epoch();
   const rowsOf = new Map<string, number>();
@@ -84,7 +87,7 @@ function auditCounts(
   auditContinuity(store, record, rowsOf, agree);
   if (isPublished(record)) {
     for (const [name, rows] of rowsOf) {
-      const shown = tableRecords(tables, name);
+      const shown = await tableRecords(tables, name);
       if (shown !== undefined) agree(`rows ${name} shows in its snapshot`, shown, rows);
     }
   }
@@ -190,11 +193,11 @@ function dayAfter(store: StateStore, lastDay: string): string {
   return sorted.find((day) => day > lastDay) ?? sorted[0] ?? '';
 }
 
-function auditFiles(
+async function auditFiles(
   { store, tables }: AuditPlace,
   lastPath: string,
   filesMax: number,
-): { problems: string[]; files: number; bytes: number; path: string } {
+): Promise<{ problems: string[]; files: number; bytes: number; path: string }> {
   const all = [...store.allFiles()]; // by path
   const start = all.findIndex(({ path }) => path > lastPath);
   const turned = start < 0 ? all : [...all.slice(start), ...all.slice(0, start)];
@@ -202,7 +205,7 @@ function auditFiles(
   let bytes = 0;
   const looked = turned.slice(0, filesMax);
   for (const file of looked) {
-    const problem = fileProblem(tables, file);
+    const problem = await fileProblem(tables, file);
     // It may have left its table while we looked, and then the disk.
     if (problem !== undefined && store.liveFile(file.path) !== undefined) problems.push(problem);
     bytes += file.bytes;
@@ -210,9 +213,9 @@ function auditFiles(
   return { problems, files: looked.length, bytes, path: looked.at(-1)?.path ?? '' };
 }
 
-function fileProblem({ disk, lakeDir }: Lake, file: DataFile): string | undefined {
+async function fileProblem({ warehouse }: Lake, file: DataFile): Promise<string | undefined> {
   try {
-    const bytes = readFile(disk, `${lakeDir}/${file.path}`);
+    const bytes = await warehouse.get(file.path);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     if (bytes.length === file.bytes && sha256 === file.sha256) return undefined;
     return `${file.path} is damaged: its SHA-256 is not the one committed`;

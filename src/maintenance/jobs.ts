@@ -28,20 +28,21 @@ import {
 } from '#src/maintenance/plan-compaction';
 import { planRetention } from '#src/maintenance/plan-retention';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
+import type { Steps } from '#src/maintenance/upkeep-steps';
 import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
 import type { JobRun } from '#src/state/job-run';
-import { deleteLakeFiles, deleteRemoved } from '#src/state/recovery';
+import { deleteRemoved } from '#src/state/recovery';
 import type { StateStore } from '#src/state/store';
 
 export interface JobPlace {
   readonly config: Config['maintenance'];
   readonly store: StateStore;
   readonly disk: Disk;
-  readonly lakeDir: string;
   readonly bronzeDir: string;
   readonly tables: Lake;
   /** Commits to the tables and deletions, one after the other. */
   readonly turns: Turns;
+  readonly step: Steps;
   readonly clock: Clock;
   /** On the maintenance thread. */
   readonly work: <J extends WorkerJob>(job: J) => Promise<AnswerOf<J>>;
@@ -93,7 +94,7 @@ export function compactionRules(
 }
 
 async function compaction(place: JobPlace): Promise<JobReport> {
-  const { store, clock, config, work, commit, nextName, isAlone } = place;
+  const { store, clock, config, work, commit, nextName, isAlone, step } = place;
   const nowUs = clock.nowUs();
   const rules = compactionRules(config, isAlone);
   const due = COMPACTED_NAMES.flatMap((table) => planCompaction(store.files(table), nowUs, rules));
@@ -107,6 +108,7 @@ async function compaction(place: JobPlace): Promise<JobReport> {
       job: { ...task, name: nextName() },
     });
     if (file === undefined) continue;
+    step('upkeep-staged', task.table);
     outputs.push(file);
     inputs.push(...task.inputs.filter(({ path }) => used.includes(path)));
   }
@@ -159,11 +161,12 @@ function dropPastLogs(
   return sum;
 }
 
-function snapshots({ turns, tables, store, disk, lakeDir, clock }: JobPlace): Promise<JobReport> {
+function snapshots({ turns, tables, store, clock }: JobPlace): Promise<JobReport> {
   return turns.take(async () => {
     const expired = await expireTables(tables, Math.floor(clock.nowUs() / 1000));
     const before = store.removedFiles();
-    await deleteRemoved({ disk, store, lakeDir }, shownEpochs(tables));
+    const { warehouse } = tables;
+    await deleteRemoved({ warehouse, store }, (names) => shownEpochs(tables, names));
     const left = new Set(store.removedFiles().map(({ path }) => path));
     const deleted = before.filter(({ path }) => !left.has(path));
     if (expired === 0 && deleted.length === 0) return NOTHING;
@@ -181,13 +184,15 @@ function manifests({ turns, tables, clock, config }: JobPlace): Promise<JobRepor
 }
 
 async function orphans(place: JobPlace): Promise<JobReport> {
-  const { work, turns, tables, disk, lakeDir, sightings, clock, config, isAlone } = place;
+  const { work, turns, tables, sightings, clock, config, isAlone } = place;
+  const { warehouse } = tables;
   const found = (await work({ kind: 'orphans' })).filter((path) => !place.isInFlight(path));
   return turns.take(async () => {
     const ageUs = isAlone ? 0 : config.orphan_age_minutes * MINUTE_US;
     const old = sightings.see(found, clock.nowUs(), ageUs);
-    const bytes = old.reduce((sum, path) => sum + (disk.stat(join(lakeDir, path))?.bytes ?? 0), 0);
-    deleteLakeFiles(disk, lakeDir, old);
+    let bytes = 0;
+    for (const path of old) bytes += (await warehouse.size(path)) ?? 0;
+    await warehouse.delete(old);
     await tidyTables(tables);
     if (old.length === 0) return NOTHING;
     return { ...NOTHING, outcome: 'done', filesIn: old.length, bytesIn: bytes };

@@ -17,7 +17,8 @@ import type { JobOutcome, JobRun } from '#src/state/job-run';
 export interface MaintenanceOptions extends Omit<JobPlace, 'work' | 'sightings' | 'nextName'> {
   /** Makes the thread for work on whole files. */
   readonly jobThread: (place: MaintenancePlace) => JobThread;
-  readonly stateDir: string;
+  /** What that thread is told. */
+  readonly place: MaintenancePlace;
   /** Prefix of the names of new files, unique in the data directory. */
   readonly filePrefix: string;
   readonly clock: Clock;
@@ -105,14 +106,14 @@ export class Maintenance {
   }
 
   #place(): JobPlace {
-    const { jobThread, lakeDir, stateDir, filePrefix } = this.#options;
+    const { jobThread, place, filePrefix } = this.#options;
     return {
       ...this.#options,
       sightings: this.#sightings,
       nextName: () => `${filePrefix}-${this.#files++}`,
       work: (job) => {
         if (this.#suspended) throw new UpkeepAbandoned('maintenance is suspended');
-        this.#pool ??= jobThread({ lakeDir, stateDir });
+        this.#pool ??= jobThread(place);
         return this.#pool.run(job);
       },
     };

@@ -3,10 +3,13 @@
  * while, so that the memory of a large compaction is given back.
  */
 import { Piscina } from 'piscina';
+import type { CatalogSpec } from '#src/iceberg/open-catalog';
 import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
+import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
 
 export interface MaintenancePlace {
-  readonly lakeDir: string;
+  readonly warehouse: WarehouseSpec;
+  readonly catalog: CatalogSpec;
   readonly stateDir: string;
 }
 

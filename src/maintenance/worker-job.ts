@@ -5,16 +5,18 @@
 import type { Disk } from '#src/base/disk';
 import type { Databases } from '#src/base/key-value';
 import { NO_STEPS } from '#src/iceberg/commit-steps';
+import { type CatalogSpec, openCatalog } from '#src/iceberg/open-catalog';
 import { RETENTION } from '#src/iceberg/table-metadata';
 import { type CompactionJob, type CompactionResult, compact } from '#src/lake/compaction';
 import { type AuditCursor, type AuditReport, audit } from '#src/maintenance/audit';
 import { findOrphans } from '#src/state/recovery';
 import { StateStore } from '#src/state/store';
+import { deliver, openWarehouse, type WarehouseSpec } from '#src/warehouse/open-warehouse';
 
 export interface WorkerPlace {
   readonly disk: Disk;
-  /** Absolute path. */
-  readonly lakeDir: string;
+  readonly warehouse: WarehouseSpec;
+  readonly catalog: CatalogSpec;
   readonly stateDir: string;
   /** LMDB unless said otherwise. */
   readonly databases?: Databases;
@@ -35,16 +37,28 @@ export async function runWorkerJob(
   place: WorkerPlace,
   job: WorkerJob,
 ): Promise<AnswerOf<WorkerJob>> {
-  if (job.kind === 'compact') return compact(place, job.job);
-  const { disk, lakeDir, stateDir, databases } = place;
+  const { disk, warehouse: spec, catalog, stateDir, databases } = place;
+  const warehouse = openWarehouse(disk, spec);
+  if (job.kind === 'compact') {
+    const files = {
+      read: (path: string) => warehouse.get(path),
+      deliver: (path: string) => deliver(disk, warehouse, spec, [path]),
+    };
+    return compact({ disk, lakeDir: spec.dir }, files, job.job);
+  }
   const store = await StateStore.open(stateDir, {
     readOnly: true,
     ...(databases !== undefined && { databases }),
   });
   try {
-    if (job.kind === 'orphans') return findOrphans({ disk, store, lakeDir });
-    const tables = { disk, lakeDir, step: NO_STEPS, retention: RETENTION };
-    return audit({ store, tables }, job.cursor, job.filesMax);
+    if (job.kind === 'orphans') return await findOrphans({ warehouse, store });
+    const tables = {
+      warehouse,
+      catalog: openCatalog(catalog),
+      step: NO_STEPS,
+      retention: RETENTION,
+    };
+    return await audit({ store, tables }, job.cursor, job.filesMax);
   } finally {
     await store.close();
   }

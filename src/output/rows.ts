@@ -157,18 +157,7 @@ function* tableLines(
   }
 }
 
+/** Rows as pieces of text, to be written one after the other; csv and json stream. */
 export function rowFormatter(format: OutputFormat, columns: readonly OutputColumn[]): RowFormatter {
   return { table, csv, json, jsonl }[format](columns);
-}
-
-/** The rows as pieces of text, to be written one after the other; csv and json stream. */
-export function* formatRows(
-  format: OutputFormat,
-  columns: readonly OutputColumn[],
-  rows: Iterable<OutputRow>,
-): Generator<string> {
-  const formatter = rowFormatter(format, columns);
-  yield formatter.begin();
-  for (const row of rows) yield formatter.row(row);
-  yield* formatter.end();
 }

@@ -4,7 +4,12 @@
  * holds all of it in memory.
  */
 import { once } from 'node:events';
-import { formatRows, type OutputColumn, type OutputFormat, type OutputRow } from '#src/output/rows';
+import {
+  type OutputColumn,
+  type OutputFormat,
+  type OutputRow,
+  rowFormatter,
+} from '#src/output/rows';
 
 /** Small pieces are joined up to this size. */
 const WRITE_CHARACTERS = 64 * 1024;
@@ -24,14 +29,17 @@ export function printed(): Promise<void> {
 export async function printRows(
   format: OutputFormat,
   columns: readonly OutputColumn[],
-  rows: Iterable<OutputRow>,
+  rows: Iterable<OutputRow> | AsyncIterable<OutputRow>,
 ): Promise<void> {
   let text = '';
-  for (const piece of formatRows(format, columns, rows)) {
-    text += piece;
+  const formatter = rowFormatter(format, columns);
+  text += formatter.begin();
+  for await (const row of rows) {
+    text += formatter.row(row);
     if (text.length < WRITE_CHARACTERS) continue;
     await print(text);
     text = '';
   }
   await print(text);
+  for (const piece of formatter.end()) await print(piece);
 }

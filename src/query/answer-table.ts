@@ -19,7 +19,7 @@ import { assert } from '#src/base/errors';
 import { storeBigInt128 } from '#src/base/int128';
 import { structBatch } from '#src/lake/arrow-buffers';
 import { arrowSchema } from '#src/lake/arrow-schema';
-import { formatRows, type OutputColumn, type OutputRow, type OutputValue } from '#src/output/rows';
+import { type OutputColumn, type OutputValue, rowFormatter } from '#src/output/rows';
 import { isoMicros } from '#src/output/text';
 import type { AnswerFormat } from '#src/query/answer-format';
 
@@ -54,12 +54,12 @@ export function encodeAnswer(table: AnswerTable, format: AnswerFormat): Uint8Arr
 
 function encodeText({ columns, rows }: AnswerTable, format: 'json' | 'csv'): Uint8Array {
   const outputs = columns.map(outputColumn);
-  function* texts(): Generator<OutputRow> {
-    for (const row of rows) {
-      yield Object.fromEntries(columns.map((column) => [column.name, outputValue(row, column)]));
-    }
-  }
-  return Buffer.from([...formatRows(format, outputs, texts())].join(''));
+  const formatter = rowFormatter(format, outputs);
+  const textOf = (row: PlainRow): string => {
+    const cells = columns.map((column) => [column.name, outputValue(row, column)] as const);
+    return formatter.row(Object.fromEntries(cells));
+  };
+  return Buffer.from([formatter.begin(), ...rows.map(textOf), ...formatter.end()].join(''));
 }
 
 function outputColumn({ name, type }: Column): OutputColumn {

@@ -22,10 +22,10 @@ function compare(a: DeadLetterKey, b: DeadLetterKey): number {
   );
 }
 
-export function deadLetterPage(
+export async function deadLetterPage(
   read: ReadFile,
   { files, filter, after, limit, rawBytesMax, rawAs }: DeadLettersQuery,
-): { table: AnswerTable; last: DeadLetterKey | undefined } {
+): Promise<{ table: AnswerTable; last: DeadLetterKey | undefined }> {
   const startUs = Math.max(filter.startUs ?? 0, after?.timeUs ?? 0);
   // Letters of one time come together, in the order of their files: sorted here, time by time.
   let tied: DeadLetterRecord[] = [];
@@ -37,7 +37,7 @@ export function deadLetterPage(
     page.push(...more.slice(0, limit - page.length));
     tied = [];
   };
-  for (const letter of readDeadLetters(read, files, { ...filter, startUs })) {
+  for await (const letter of readDeadLetters(read, files, { ...filter, startUs })) {
     if (tied[0] !== undefined && tied[0].error_timestamp !== letter.error_timestamp) take();
     if (page.length >= limit) break;
     tied.push(letter);
@@ -55,11 +55,11 @@ export function deadLetterPage(
   return { table: { columns: DEAD_LETTER_COLUMNS, rows }, last };
 }
 
-export function rawRecord(
+export async function rawRecord(
   read: ReadFile,
   { files, source, offset }: RawRecordQuery,
-): Uint8Array | undefined {
-  for (const letter of readDeadLetters(read, files, { exchange: source })) {
+): Promise<Uint8Array | undefined> {
+  for await (const letter of readDeadLetters(read, files, { exchange: source })) {
     if (letter.offset === offset) return letter.raw_record;
   }
   return undefined;

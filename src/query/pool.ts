@@ -5,10 +5,13 @@
  */
 import { Piscina } from 'piscina';
 import { errorCode } from '#src/base/errors';
+import type { CatalogSpec } from '#src/iceberg/open-catalog';
 import type { Query, QueryAnswer } from '#src/query/job';
+import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
 
 export interface QueryWorkerData {
-  readonly lakeDir: string;
+  readonly warehouse: WarehouseSpec;
+  readonly catalog: CatalogSpec;
 }
 
 export interface QueryPoolOptions extends QueryWorkerData {
@@ -31,8 +34,9 @@ export class QueryPool {
   readonly #timeoutMs: number;
   #running = 0;
 
-  constructor({ worker, lakeDir, concurrency, timeoutMs, memoryMb }: QueryPoolOptions) {
-    const workerData: QueryWorkerData = { lakeDir };
+  constructor(options: QueryPoolOptions) {
+    const { worker, warehouse, catalog, concurrency, timeoutMs, memoryMb } = options;
+    const workerData: QueryWorkerData = { warehouse, catalog };
     this.#concurrency = concurrency;
     this.#timeoutMs = timeoutMs;
     this.#piscina = new Piscina({

@@ -2,14 +2,14 @@
 import { CANDLE } from '#schemas/candle';
 import type { Column } from '#schemas/schema';
 import { TRADE } from '#schemas/trade';
-import type { Disk } from '#src/base/disk';
 import { errorCode, UserError } from '#src/base/errors';
+import { type Catalog, loadTable } from '#src/iceberg/catalog';
 import { EPOCH_KEY } from '#src/iceberg/table-metadata';
-import { snapshotById, snapshotFiles, tableMetadata } from '#src/iceberg/time-travel';
+import { snapshotById, snapshotFiles } from '#src/iceberg/time-travel';
 import { type ReadFile, readCandles } from '#src/lake/table-reader';
 import { aggregation, TooManyRows } from '#src/query/aggregation';
 import type { AnswerFormat } from '#src/query/answer-format';
-import { type AnswerTable, encodeAnswer } from '#src/query/answer-table';
+import { type AnswerTable, encodeAnswer, type PlainRow } from '#src/query/answer-table';
 import { Comparison } from '#src/query/comparison';
 import { deadLetterPage, rawRecord } from '#src/query/dead-letter-page';
 import type {
@@ -26,16 +26,20 @@ import type {
 import { SNAPSHOT_COLUMNS } from '#src/query/snapshot-columns';
 import { forEachTrade } from '#src/query/sorted-trades';
 import { tradePage } from '#src/query/trade-page';
+import type { Warehouse } from '#src/warehouse/warehouse';
 
 /** Bytes of an answer: what a client is sent of one question. */
 export const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface QueryPlace {
-  /** Absolute. */
-  readonly lakeDir: string;
-  readonly disk: Disk;
-  readonly read: ReadFile;
+  readonly warehouse: Warehouse;
+  readonly catalog: Catalog;
 }
+
+const reader =
+  ({ warehouse }: QueryPlace): ReadFile =>
+  (path) =>
+    warehouse.get(path);
 
 export async function runQuery(place: QueryPlace, query: Query): Promise<QueryAnswer> {
   try {
@@ -53,25 +57,25 @@ async function answer(place: QueryPlace, query: Query): Promise<QueryAnswer> {
     case 'trades':
       return trades(place, query);
     case 'aggregation':
-      return encoded(aggregated(place, query), query.format);
+      return encoded(await aggregated(place, query), query.format);
     case 'comparison':
-      return encoded(compared(place, query), query.format);
+      return encoded(await compared(place, query), query.format);
     case 'candles':
-      return encoded(candles(place, query), query.format);
+      return encoded(await candles(place, query), query.format);
     case 'dead-letters': {
-      const { table, last } = deadLetterPage(place.read, query);
+      const { table, last } = await deadLetterPage(reader(place), query);
       const rows = encoded(table, query.format);
       return rows.kind === 'rows' && last !== undefined ? { ...rows, last } : rows;
     }
     case 'raw-record': {
-      const body = rawRecord(place.read, query);
+      const body = await rawRecord(reader(place), query);
       if (body !== undefined) return { kind: 'rows', body: Uint8Array.from(body), rows: 1 };
       return { kind: 'missing', sentence: 'There is no such dead letter.' };
     }
     case 'snapshot-files':
       return filesOf(place, query);
     case 'snapshots':
-      return encoded(snapshots(place, query), query.format);
+      return encoded(await snapshots(place, query), query.format);
     case 'encode':
       return encoded(query, query.format);
   }
@@ -86,8 +90,8 @@ function encoded(table: AnswerTable, format: AnswerFormat): RowsAnswer | QueryAn
   return { kind: 'rows', body, rows: table.rows.length };
 }
 
-function trades({ read }: QueryPlace, query: TradesQuery): QueryAnswer {
-  const { rows, last } = tradePage(read, query);
+async function trades(place: QueryPlace, query: TradesQuery): Promise<QueryAnswer> {
+  const { rows, last } = await tradePage(reader(place), query);
   const columns = query.fields.map(
     (name) => TRADE.columns.find((column) => column.name === name) as Column,
   );
@@ -95,38 +99,43 @@ function trades({ read }: QueryPlace, query: TradesQuery): QueryAnswer {
   return answer.kind === 'rows' && last !== undefined ? { ...answer, last } : answer;
 }
 
-function aggregated({ read }: QueryPlace, query: AggregationQuery): AnswerTable {
+async function aggregated(place: QueryPlace, query: AggregationQuery): Promise<AnswerTable> {
   const fold = aggregation(query.aggregation);
-  forEachTrade(read, query.files, query.filter, (trade) => fold.add(trade));
+  await forEachTrade(reader(place), query.files, query.filter, (trade) => fold.add(trade));
   return fold.table();
 }
 
-function compared({ read }: QueryPlace, query: ComparisonQuery): AnswerTable {
+async function compared(place: QueryPlace, query: ComparisonQuery): Promise<AnswerTable> {
   const join = new Comparison(query.comparison);
-  forEachTrade(read, query.files, query.filter, (trade) => join.add(trade));
+  await forEachTrade(reader(place), query.files, query.filter, (trade) => join.add(trade));
   return join.table();
 }
 
-function candles({ read }: QueryPlace, { files, filter }: CandlesQuery): AnswerTable {
-  return { columns: CANDLE.columns, rows: [...readCandles(read, files, filter)] };
+async function candles(place: QueryPlace, { files, filter }: CandlesQuery): Promise<AnswerTable> {
+  const rows: PlainRow[] = [];
+  for await (const row of readCandles(reader(place), files, filter)) rows.push(row);
+  return { columns: CANDLE.columns, rows };
 }
 
 async function filesOf(
-  { disk, lakeDir }: QueryPlace,
+  { warehouse, catalog }: QueryPlace,
   { table, snapshotId }: SnapshotFilesQuery,
 ): Promise<QueryAnswer> {
-  const metadata = tableMetadata(disk, lakeDir, table);
+  const metadata = (await loadTable(catalog, warehouse, table))?.metadata;
   const snapshot = metadata && snapshotById(metadata, snapshotId);
   if (snapshot !== undefined) {
-    return { kind: 'files', files: await snapshotFiles(disk, lakeDir, snapshot) };
+    return { kind: 'files', files: await snapshotFiles(warehouse, snapshot) };
   }
   const sentence = `${table} has no snapshot ${snapshotId} (any more): GET /v1/snapshots lists them.`;
   return { kind: 'missing', sentence };
 }
 
-function snapshots({ disk, lakeDir }: QueryPlace, { tables }: SnapshotsQuery): AnswerTable {
-  const rows = tables.flatMap((table) => {
-    const metadata = tableMetadata(disk, lakeDir, table);
+async function snapshots(
+  { warehouse, catalog }: QueryPlace,
+  { tables }: SnapshotsQuery,
+): Promise<AnswerTable> {
+  const shown = tables.map(async (table) => {
+    const metadata = (await loadTable(catalog, warehouse, table))?.metadata;
     return (metadata?.snapshots ?? []).map((snapshot) => {
       const { summary } = snapshot;
       const count = (key: string): number => Number(summary[key] ?? 0);
@@ -145,5 +154,5 @@ function snapshots({ disk, lakeDir }: QueryPlace, { tables }: SnapshotsQuery): A
       };
     });
   });
-  return { columns: SNAPSHOT_COLUMNS, rows };
+  return { columns: SNAPSHOT_COLUMNS, rows: (await Promise.all(shown)).flat() };
 }

@@ -44,7 +44,7 @@ interface KeyedRow {
   readonly row: PlainRow;
 }
 
-export function tradePage(read: ReadFile, request: TradePageRequest): TradePage {
+export async function tradePage(read: ReadFile, request: TradePageRequest): Promise<TradePage> {
   const { files, filter, after, limit, which } = request;
   const startUs = Math.max(filter.startUs, after?.timeUs ?? 0);
   const partitions = [...new Set(files.map(({ partition }) => partition))].sort();
@@ -56,7 +56,8 @@ export function tradePage(read: ReadFile, request: TradePageRequest): TradePage 
     if (span.endUs <= startUs || span.startUs >= filter.endUs) continue;
     const theirs = files.filter((file) => file.partition === partition);
     const left = limit - found.length;
-    const rows = partitionRows(openFiles(read, theirs), { ...request, limit: left }, startUs);
+    const opened = await openFiles(read, theirs);
+    const rows = partitionRows(opened, { ...request, limit: left }, startUs);
     found = which === 'first' ? [...found, ...rows] : [...rows, ...found];
   }
   const last = found.length === limit ? found.at(-1)?.key : undefined;

@@ -1,12 +1,12 @@
 /**
- * Pinning the calling thread to cores.
+ * The calling thread as the kernel sees it: its cores and its name.
  *
  * Linux knows threads by their own ids; `/proc/thread-self` names the calling one (the synchronous
  * call only: the promise version answers for a pool thread). `taskset` then moves just that thread.
  * Best effort: where either is missing or refused, the thread runs where the kernel puts it.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 /** Pins the calling thread; answers whether the kernel agreed. */
@@ -18,6 +18,15 @@ export function pinThread(cores: readonly number[]): boolean {
     return true;
   } catch {
     return false; // not Linux, no taskset, or the core is outside the allowed set
+  }
+}
+
+/** Names the calling thread, for `top -H`, `perf` and the benchmarks; 15 characters are shown. */
+export function nameThread(name: string): void {
+  try {
+    writeFileSync('/proc/thread-self/comm', name.slice(0, 15));
+  } catch {
+    // not Linux: the name is a convenience
   }
 }
 

@@ -13,6 +13,7 @@ import type { GroupMemory } from '#src/runtime/group-memory';
 export interface DataPaths {
   readonly bronze: string;
   readonly state: string;
+  /** The warehouse, unless the configuration names another. */
   readonly lake: string;
 }
 

@@ -8,8 +8,10 @@ import type { OutputFormat } from '#src/output/rows';
 export interface QueryTable {
   readonly name: string;
   readonly columns: readonly Pick<Column, 'name' | 'type'>[];
-  /** Absolute paths of its live data files; may be none. */
-  readonly paths: readonly string[];
+  /** Absolute paths of its data files; may be none. */
+  readonly paths?: readonly string[];
+  /** In their place: why it cannot be read. */
+  readonly closed?: string;
 }
 
 export interface QueryRequest {

@@ -80,7 +80,7 @@ export async function runStatement(
 
 async function openTables(connection: DuckDBConnection, request: QueryRequest): Promise<void> {
   const { tables, namespace, to } = request;
-  const paths = tables.flatMap((table) => table.paths);
+  const paths = tables.flatMap((table) => table.paths ?? []);
   if ('parquet' in to) paths.push(to.parquet);
   await connection.run("SET TimeZone = 'UTC'");
   await connection.run(`SET allowed_paths = ${textList(paths)}`);

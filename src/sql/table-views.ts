@@ -1,17 +1,20 @@
 /**
- * The tables as SQL: a view over exactly the live data files of each, an empty one with the table's
- * columns where there is none.
+ * The tables as SQL: a view over exactly the data files of each, one with the table's columns and
+ * no rows where there is none, or one that cannot be read and says why.
  */
 import type { ColumnType } from '#schemas/schema';
 import type { QueryTable } from '#src/sql/query-request';
 
-export function createView(namespace: string, { name, columns, paths }: QueryTable): string {
+export function createView(
+  namespace: string,
+  { name, columns, paths = [], closed }: QueryTable,
+): string {
   const view = `CREATE VIEW ${identifier(namespace)}.${identifier(name)} AS SELECT`;
   if (paths.length === 0) {
     const empty = columns.map((column) => {
       return `CAST(NULL AS ${sqlType(column.type)}) AS ${identifier(column.name)}`;
     });
-    return `${view} ${empty.join(', ')} WHERE false`;
+    return `${view} ${empty.join(', ')} WHERE ${closed === undefined ? 'false' : `error(${text(closed)})`}`;
   }
   const names = columns.map((column) => identifier(column.name)).join(', ');
   // Without hive_partitioning=false the folder names would become, or replace, columns.

@@ -1,22 +1,22 @@
 /**
  * Recovery of the lake at start: which files go, whether the last epoch still has to be published,
  * where each log is read from again. A data file that left its table stays as long as a snapshot of
- * the table shows it, so that the past can be read. The decision is a pure function of facts; files are deleted
- * only below the lake directory, never through a symbolic link, and only data files and leftovers.
+ * the table shows it, so that the past can be read. The decision is a pure function of facts; only
+ * data files and leftovers are ever deleted.
  */
 
 import type { Exchange } from '#schemas/exchange';
-import type { Disk } from '#src/base/disk';
-import { assert, EXIT, UserError } from '#src/base/errors';
+import { EXIT, UserError } from '#src/base/errors';
 import { mark } from '#src/base/marks';
 import { type EpochRecord, isPublished } from '#src/state/epoch-record';
 import type { RemovedFile } from '#src/state/file-catalog';
 import { StateCorruptError } from '#src/state/state-errors';
 import type { StateStore } from '#src/state/store';
+import type { Warehouse } from '#src/warehouse/warehouse';
 
 export interface RecoveryFacts {
   readonly record: EpochRecord;
-  /** Data files and `.tmp` leftovers on the disk, relative to the lake directory, with `/`. */
+  /** Data files and `.tmp` leftovers in the warehouse. */
   readonly found: readonly string[];
   /** Paths the catalog names. */
   readonly live: ReadonlySet<string>;
@@ -34,7 +34,7 @@ export interface RecoveryDecision {
   readonly deleteFiles: readonly string[];
   /** Removed files to forget once they are gone. */
   readonly forget: readonly string[];
-  /** Live files that are not on the disk: the lake is damaged and nothing may be deleted. */
+  /** Live files that are not in the warehouse: it is damaged and nothing may be deleted. */
   readonly missing: readonly string[];
   /** Data files that were there before the state: they belong to a state that is lost. */
   readonly strangers: readonly string[];
@@ -42,20 +42,19 @@ export interface RecoveryDecision {
   readonly resumeFrom: readonly { readonly exchange: Exchange; readonly nextSequence: number }[];
 }
 
-export type LakeDisk = Pick<Disk, 'readdir' | 'stat' | 'unlink' | 'syncDirectory'>;
-
 export interface LakePlace {
-  readonly disk: LakeDisk;
+  readonly warehouse: Warehouse;
   readonly store: StateStore;
-  readonly lakeDir: string;
 }
+
+/** Which epochs the snapshots of these tables show, as the tables are now. */
+export type LookUpShown = (tables: Iterable<string>) => Promise<ShownEpochs>;
 
 /** The tables over the data files, as far as recovery knows them. */
 export interface PublishedTables {
   /** Makes every table show what the file catalog says; doing it again changes nothing. */
   reconcile(record: EpochRecord): Promise<void>;
-  /** As the tables are now. */
-  shownEpochs(): ShownEpochs;
+  readonly shownEpochs: LookUpShown;
 }
 
 export interface RecoverOptions extends LakePlace {
@@ -93,12 +92,12 @@ function isStillShown(
   return shownEpochs(table).some((shown) => epoch <= shown && shown < removedEpoch);
 }
 
-/** Brings the tables and the lake directory in line with the last epoch. */
+/** Brings the tables and the warehouse in line with the last epoch. */
 export async function recoverLake(options: RecoverOptions): Promise<void> {
-  const { disk, store, lakeDir, tables } = options;
-  const facts = lakeFacts(options);
+  const { warehouse, store, tables } = options;
+  const facts = await lakeFacts(options);
   const before = decideRecovery(facts);
-  refuse(before, store.directory, lakeDir);
+  refuse(before, store.directory, warehouse);
   if (!facts.adopted) await store.mark(...ADOPTED);
   await tables.reconcile(facts.record);
   if (before.finishPublish) {
@@ -108,58 +107,48 @@ export async function recoverLake(options: RecoverOptions): Promise<void> {
   const { deleteFiles, forget } = decideRecovery({
     ...facts,
     record: store.epoch(),
-    shownEpochs: tables.shownEpochs(),
+    shownEpochs: await tables.shownEpochs(facts.removed.map(({ table }) => table)),
   });
   if (deleteFiles.length > 0) mark('recovery: files no epoch names were deleted');
-  deleteLakeFiles(disk, lakeDir, deleteFiles);
+  await warehouse.delete(deleteFiles);
   if (forget.length > 0) await store.forgetRemoved(forget);
 }
 
 /** After a publish: deletes and forgets the removed files that no snapshot shows. */
 export async function deleteRemoved(
-  { disk, store, lakeDir }: LakePlace,
-  shownEpochs: ShownEpochs,
+  { warehouse, store }: LakePlace,
+  shownEpochs: LookUpShown,
 ): Promise<void> {
   const record = store.epoch();
-  const removed = store.removedFiles().filter((file) => !isStillShown(file, record, shownEpochs));
+  const candidates = store.removedFiles();
+  const shown = await shownEpochs(candidates.map(({ table }) => table));
+  const removed = candidates.filter((file) => !isStillShown(file, record, shown));
   if (removed.length === 0) return;
   const paths = removed.map((file) => file.path);
-  deleteLakeFiles(disk, lakeDir, paths);
+  await warehouse.delete(paths);
   await store.forgetRemoved(paths);
 }
 
 /**
- * Files in the lake that neither the catalog names nor a removed file's entry: left behind, or not
+ * Files in the warehouse that neither the catalog names nor a removed file's entry: left behind, or not
  * yet committed. Metadata files are the tables' own to judge, but for leftovers of writing them.
  */
-export function findOrphans({ disk, store, lakeDir }: LakePlace): string[] {
-  // The disk first: what is committed after it was listed is in the catalog by then.
-  const found = listLake(disk, lakeDir);
+export async function findOrphans({ warehouse, store }: LakePlace): Promise<string[]> {
+  // The files first: what is committed after they were listed is in the catalog by then.
+  const found = await listLake(warehouse);
   const named = new Set([...store.allLivePaths(), ...store.removedFiles().map((f) => f.path)]);
   return found.filter((path) => !named.has(path));
 }
 
-/** Deletes data files and leftovers by their paths; one that is gone already is no matter. */
-export function deleteLakeFiles(disk: LakeDisk, lakeDir: string, paths: readonly string[]): void {
-  deletePaths(
-    disk,
-    lakeDir,
-    paths.filter((path) => isThere(disk, lakeDir, path)),
-  );
+async function listLake(warehouse: Warehouse): Promise<string[]> {
+  const found = (await warehouse.list('')).map(({ path }) => path);
+  return found.filter((path) => isDataFile(path) || path.endsWith('.tmp'));
 }
 
-function listLake(disk: LakeDisk, lakeDir: string): string[] {
-  const found: string[] = [];
-  for (const path of walk(disk, lakeDir, '')) {
-    if (isDataFile(path) || path.endsWith('.tmp')) found.push(path);
-  }
-  return found;
-}
-
-function lakeFacts({ disk, store, lakeDir }: LakePlace): RecoveryFacts {
+async function lakeFacts({ warehouse, store }: LakePlace): Promise<RecoveryFacts> {
   return {
+    found: await listLake(warehouse),
     record: store.epoch(),
-    found: listLake(disk, lakeDir),
     live: store.allLivePaths(),
     removed: store.removedFiles(),
     shownEpochs: () => [],
@@ -172,48 +161,15 @@ function isDataFile(path: string): boolean {
   return /^[^/]+\/data\/.+\.parquet$/.test(path);
 }
 
-function refuse(decision: RecoveryDecision, stateDir: string, lakeDir: string): void {
+function refuse(decision: RecoveryDecision, stateDir: string, { uri }: Warehouse): void {
   const { missing, strangers } = decision;
+  const where = uri.replace(/^file:\/\//, '');
   if (missing.length > 0) {
-    const what = `${missing.length} data files it names are not in ${lakeDir}, first ${missing[0]}`;
+    const what = `${missing.length} data files it names are not in ${where}, first ${missing[0]}`;
     throw new StateCorruptError(stateDir, what);
   }
   if (strangers.length > 0) {
-    const message = `The state in ${stateDir} is new but ${lakeDir} already holds ${strangers.length} data files (first ${strangers[0]}); bring back the state directory that belongs to them, or move them away.`;
+    const message = `The state in ${stateDir} is new but ${where} already holds ${strangers.length} data files (first ${strangers[0]}); bring back the state directory that belongs to them, or move them away.`;
     throw new UserError(EXIT.config, message);
   }
-}
-
-/** Paths of everything below a folder that is no directory, relative to the lake directory. A
- * symbolic link is never entered, whatever it points to. */
-function* walk(disk: LakeDisk, lakeDir: string, folder: string): Generator<string> {
-  const directory = folder ? `${lakeDir}/${folder}` : lakeDir;
-  if (!folder && disk.stat(lakeDir) === undefined) return;
-  for (const name of disk.readdir(directory).sort()) {
-    const path = folder ? `${folder}/${name}` : name;
-    if (disk.stat(`${lakeDir}/${path}`)?.directory) yield* walk(disk, lakeDir, path);
-    else yield path;
-  }
-}
-
-/** Whether a path leads through real directories to something that is none. */
-function isThere(disk: LakeDisk, lakeDir: string, path: string): boolean {
-  const names = path.split('/');
-  let at = lakeDir;
-  return names.every((name, i) => {
-    at += `/${name}`;
-    return disk.stat(at)?.directory === i < names.length - 1;
-  });
-}
-
-function deletePaths(disk: LakeDisk, lakeDir: string, paths: readonly string[]): void {
-  const folders = new Set<string>();
-  for (const path of paths) {
-    const isInside = !path.split('/').some((name) => name === '' || name === '.' || name === '..');
-    assert(isInside, `${path} is not a path inside the lake`);
-    const full = `${lakeDir}/${path}`;
-    disk.unlink(full);
-    folders.add(full.slice(0, full.lastIndexOf('/')));
-  }
-  for (const folder of folders) disk.syncDirectory(folder);
 }

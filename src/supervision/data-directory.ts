@@ -5,6 +5,7 @@
  *   <dir>/state/               LMDB: the last epoch
  *   <dir>/lake/<table>/data/   Parquet files
  *   <dir>/lake/<table>/metadata/  the Iceberg table over them
+ *   <dir>/staging/             files on their way, where the warehouse is an object store and not lake/
  *   <dir>/lock                 who owns it
  *   <dir>/closed               there when the last owner closed it in order
  *
@@ -12,7 +13,7 @@
  * before), adds configured instruments to the registry, finishes what the last process left undone
  * and deletes files no epoch names; only then may actors start.
  */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import type { Clock } from '#src/base/clock';
@@ -22,7 +23,8 @@ import type { Databases } from '#src/base/key-value';
 import { nodeDisk } from '#src/base/node-disk';
 import { Turns } from '#src/base/turns';
 import type { Config } from '#src/config/schema';
-import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
+import { NO_STEPS } from '#src/iceberg/commit-steps';
+import { openCatalog } from '#src/iceberg/open-catalog';
 import { icebergTables, type Tables } from '#src/iceberg/publication';
 import type { Lake } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
@@ -30,6 +32,7 @@ import { LogHead } from '#src/log/log-head';
 import { listSegments, segmentPath } from '#src/log/segment-files';
 import { snapshotRetention } from '#src/maintenance/jobs';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
+import type { Steps } from '#src/maintenance/upkeep-steps';
 import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { DataPaths } from '#src/runtime/thread-spec';
 import { checkStateApart } from '#src/state/check-apart';
@@ -40,6 +43,12 @@ import { deleteRemoved, recoverLake } from '#src/state/recovery';
 import { type DerivationRules, rulesOf } from '#src/state/rules';
 import { StateStore } from '#src/state/store';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
+import {
+  clearStaging,
+  openWarehouse,
+  type WarehouseSpec,
+  warehouseSpec,
+} from '#src/warehouse/open-warehouse';
 
 /** The file that says a directory was closed in order. */
 const CLOSED = 'closed';
@@ -49,8 +58,10 @@ export interface DataDirectory {
   readonly paths: DataPaths;
   readonly store: StateStore;
   readonly disk: Disk;
-  /** Where the tables are. */
+  /** Where the tables are, and as other threads are told of it. */
   readonly tables: Lake;
+  readonly warehouse: WarehouseSpec;
+  readonly step: Steps;
   /** Brings them in line with the state. */
   readonly publication: Tables;
   /** Commits to the tables and deletions of their files, one after the other. */
@@ -92,8 +103,8 @@ export interface OpenOptions {
   readonly purpose: string;
   /** The machine's, unless said otherwise. */
   readonly ground?: Ground;
-  /** Told of every step of a table commit: for tests that crash there. */
-  readonly step?: StepHook;
+  /** Told of every named point of commits and maintenance: for tests that crash there. */
+  readonly step?: Steps;
 }
 
 /** What a data directory stands on. */
@@ -125,7 +136,9 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
   const lock = await acquire(dir, { clock, purpose });
   try {
     const paths = { ...dataPaths(dir), ...(options.bronze && { bronze: options.bronze }) };
-    makeDirectoryDurably(disk, paths.lake);
+    const warehouse = warehouseSpec(config, dir);
+    makeDirectoryDurably(disk, warehouse.dir);
+    await clearStaging(disk, warehouse);
     makeDirectoryDurably(disk, paths.bronze);
     for (const exchange of EXCHANGES) {
       makeDirectoryDurably(disk, join(paths.bronze, exchangeKey(exchange)));
@@ -147,10 +160,11 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
       const known = store.instruments().length;
       const instruments = await store.registerInstruments(options.instruments);
       await store.setRules(rules, known > 0 && instruments.length > known);
+      const step = options.step ?? NO_STEPS;
       const tables: Lake = {
-        disk,
-        lakeDir: resolve(paths.lake),
-        step: options.step ?? NO_STEPS,
+        warehouse: openWarehouse(disk, warehouse),
+        catalog: openCatalog(config.catalog),
+        step,
         retention: snapshotRetention(config.maintenance),
       };
       const publication = tablesOver(tables);
@@ -161,6 +175,8 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         store,
         disk,
         tables,
+        warehouse,
+        step,
         publication,
         turns,
         instruments,
@@ -169,12 +185,11 @@ export async function openDataDirectory(options: OpenOptions): Promise<DataDirec
         recover: () =>
           turns.take(() =>
             recoverLake({
-              disk,
+              warehouse: tables.warehouse,
               store,
-              lakeDir: paths.lake,
               tables: {
                 reconcile: (record) => publication.reconcile(record, (table) => store.files(table)),
-                shownEpochs: () => publication.shownEpochs(),
+                shownEpochs: (names) => publication.shownEpochs(names),
               },
             }),
           ),
@@ -249,7 +264,7 @@ export async function syncBronze(
  * visible one, and deletes the replaced files that no snapshot shows any more. Repeatable.
  */
 export function publishEpoch(
-  { store, disk, paths, publication, turns }: DataDirectory,
+  { store, tables, publication, turns, step }: DataDirectory,
   epoch: number,
   added: readonly StagedFile[],
   upkeep?: UpkeepChange,
@@ -268,7 +283,10 @@ export function publishEpoch(
         removed: removed.filter(({ path }) => left.has(path)),
       },
     });
+    if (upkeep !== undefined) step('upkeep-published', '');
     await store.markPublished(epoch);
-    await deleteRemoved({ disk, store, lakeDir: paths.lake }, publication.shownEpochs());
+    const { warehouse } = tables;
+    await deleteRemoved({ warehouse, store }, (names) => publication.shownEpochs(names));
+    if (upkeep !== undefined) step('upkeep-deleted', '');
   });
 }

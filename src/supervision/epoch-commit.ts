@@ -37,14 +37,14 @@ export async function commitUpkeep(
   await publishEpoch(data, epoch, [], upkeep);
 }
 
-function commitShare(
-  { store }: DataDirectory,
+async function commitShare(
+  { store, step }: DataDirectory,
   clock: Clock,
   share: EpochShare,
   upkeep: UpkeepChange | undefined,
 ): Promise<void> {
   const { added = [], retired = [], expired = [], candlesFromUs } = upkeep ?? {};
-  return store.commitEpoch({
+  await store.commitEpoch({
     ...share,
     committedUs: clock.nowUs(),
     files: [...share.files, ...added],
@@ -52,4 +52,5 @@ function commitShare(
     expired,
     ...(candlesFromUs !== undefined && { candlesFromUs }),
   });
+  if (upkeep !== undefined) step('upkeep-committed', '');
 }

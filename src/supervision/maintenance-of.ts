@@ -13,17 +13,17 @@ export interface MaintenanceRequest
 
 export function maintenanceOf(request: MaintenanceRequest): Maintenance {
   const { data, config, clock, jobThread, isAlone, commit, isInFlight, log } = request;
-  const { store, disk, tables, turns, paths } = data;
+  const { store, disk, tables, warehouse, turns, paths, step } = data;
   return new Maintenance({
     config: config.maintenance,
     store,
     disk,
     tables,
     turns,
+    step,
     clock,
-    lakeDir: tables.lakeDir,
+    place: { warehouse, stateDir: paths.state, catalog: config.catalog },
     bronzeDir: paths.bronze,
-    stateDir: paths.state,
     jobThread,
     isAlone,
     commit,

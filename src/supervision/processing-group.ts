@@ -32,6 +32,7 @@ import { EpochCoordinator, type EpochSteps } from '#src/supervision/epochs';
 import type { Layout } from '#src/supervision/layout';
 import type { ExchangeStatus } from '#src/supervision/status';
 import type { LakeThreads, Workers } from '#src/supervision/workers';
+import { warehouseSpec } from '#src/warehouse/open-warehouse';
 
 /**
  * How many hang limits a job of the lake pool may take, its wait included: it has no heartbeat, and a
@@ -107,7 +108,7 @@ export class ProcessingGroup {
     const memory = allocateGroupMemory(shape, doorbells);
     this.#memory = memory;
     this.#pool = options.workers.lake({
-      lakeDir: paths.lake,
+      warehouse: warehouseSpec(config, config.data_dir),
       instruments,
       threads: config.layout.lake_threads,
       jobMsMax: HANG_LIMITS_PER_JOB * config.supervision.hang_limit_ms,

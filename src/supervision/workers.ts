@@ -7,10 +7,12 @@ import type { LakeJob } from '#src/lake/job';
 import { LakePool } from '#src/lake/pool';
 import type { StagedFile } from '#src/lake/staged-file';
 import { type JobThread, type MaintenancePlace, MaintenancePool } from '#src/maintenance/pool';
+import { compilePatiently } from '#src/runtime/compiler';
 import type { Stoppable } from '#src/runtime/control';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ThreadSpec } from '#src/runtime/thread-spec';
 import { type ActorThread, WorkerActorThread } from '#src/supervision/actor-thread';
+import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
 
 /** What an actor may ask of its supervisor; its start and its failure are told to the thread. */
 export type ActorLine = Omit<SupervisorLine, 'ready' | 'failed'>;
@@ -22,7 +24,7 @@ export interface LakeThreads {
 }
 
 export interface LakePlace {
-  readonly lakeDir: string;
+  readonly warehouse: WarehouseSpec;
   readonly instruments: readonly Instrument[];
   readonly threads: number;
   /** A job that takes longer hangs. */
@@ -37,6 +39,7 @@ export interface Workers {
 
 /** `actors`: the folder of the compiled actors. `entry`: another entry of their threads. */
 export function threadWorkers(actors: URL, entry = new URL('thread.js', actors)): Workers {
+  compilePatiently();
   return {
     actor: (spec, line) => new WorkerActorThread(entry, spec, line),
     lake: (place) => new LakePool({ ...place, worker: new URL('lake-worker.js', actors) }),

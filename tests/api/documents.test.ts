@@ -33,7 +33,7 @@ describe('the documents', () => {
       cursorSecret: new Uint8Array(32),
       history: { files: nothing, withDigests: (files) => files, run: async () => 'busy' },
       ledger: { stats: () => Promise.reject(new Error('not asked')), gaps: () => [] },
-      iceberg: { namespace: 'market_data', tables: [], load: () => undefined },
+      iceberg: { namespace: 'market_data', tables: [], load: async () => undefined },
       limits: { ...DEFAULT_LIMITS, requestsPerSecond: 10_000 },
       onFailure: () => {},
     });
@@ -67,7 +67,8 @@ describe('the documents', () => {
         routes.push(`${method} ${trail.join('').replace(/:(\w+)/g, '{$1}')}`);
       }
     }
-    const own = routes.filter((route) => !/^\w+ \/docs(\/|$)/.test(route));
+    // The pages and their files are no part of the API.
+    const own = routes.filter((route) => !/^\w+ (\/|\/(docs|page)(\/.*)?)$/.test(route));
     const withoutHead = own.filter(
       (route) => !(route.startsWith('HEAD ') && own.includes(route.replace('HEAD', 'GET'))),
     );

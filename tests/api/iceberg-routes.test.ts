@@ -7,7 +7,9 @@ import { createGateway } from '#src/api/gateway';
 import { listen } from '#src/api/listen';
 import { DEFAULT_LIMITS } from '#src/api/protection';
 import { catalogReader } from '#src/iceberg/catalog-reader';
+import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import { TABLES } from '#src/iceberg/table-definition';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { INSTRUMENTS } from '#tests/api/instruments';
 import { dataFile, GOLD, LAKE, LakeModel } from '#tests/iceberg/lake-model';
 
@@ -30,7 +32,7 @@ describe('iceberg catalog', () => {
       model.commit({ added: [file] });
       await model.publish();
     }
-    const reader = catalogReader(model.disk, LAKE);
+    const reader = catalogReader(FILE_CATALOG, new DiskWarehouse(model.disk, LAKE));
     app = await createGateway({
       instruments: INSTRUMENTS,
       nowUs: () => 0,
@@ -39,7 +41,7 @@ describe('iceberg catalog', () => {
       status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
       iceberg: {
         ...reader,
-        load(table) {
+        async load(table) {
           if (fail !== undefined) throw fail;
           return reader.load(table);
         },

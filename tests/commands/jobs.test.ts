@@ -9,6 +9,7 @@ import { JOBS } from '#src/maintenance/job-names';
 import type { DataFile } from '#src/state/file-catalog';
 import { StateStore } from '#src/state/store';
 import { bullion, type Ended } from '#tests/commands/cli';
+import { duckdbBytes } from '#tests/lake/duckdb';
 
 const RECORDED = 'binance-trxusdt-2025-03-04/trades.csv';
 
@@ -54,10 +55,13 @@ test('every job runs offline; real gold takes at most 14 bytes a trade after com
   const after = await gold();
   assert.equal(after.length, 1);
   assert.equal(after[0]?.rows, trades.length);
+  const [{ path, rows: tradesIn }] = after as [DataFile];
+  const theirs = (await duckdbBytes(join(dataDir, 'lake', path))) / tradesIn;
   t.diagnostic(
-    `${before.length} files of ${perTrade(before).toFixed(2)} B/trade -> 1 of ${perTrade(after).toFixed(2)} B/trade`,
+    `${tradesIn} recorded trades, 17 columns: ${before.length} files of ${perTrade(before).toFixed(2)} B/trade -> 1 of ${perTrade(after).toFixed(2)} B/trade; DuckDB's writer, same rows: ${theirs.toFixed(2)} B/trade`,
   );
   assert.ok(perTrade(after) <= 14, `${perTrade(after)} bytes a trade`);
+  assert.ok(perTrade(after) < theirs, `${perTrade(after)} bytes a trade, DuckDB's ${theirs}`);
 
   for (const { name } of JOBS) assert.notEqual(run(name).outcome, 'failed', name);
   assert.equal(run('audit').outcome, 'done'); // after retention, which has taken the old silver

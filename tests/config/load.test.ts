@@ -87,7 +87,7 @@ describe('a wrong file', () => {
     [
       'unknown key at the top',
       'htpp: { port: 1 }\n',
-      'my.yaml:1: htpp is not a known key; allowed: data_dir, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
+      'my.yaml:1: htpp is not a known key; allowed: data_dir, warehouse, s3, catalog, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
     ],
     [
       'a key of another exchange',
@@ -97,7 +97,7 @@ describe('a wrong file', () => {
     [
       '__proto__',
       '__proto__: { port: 1 }\n',
-      'my.yaml:1: __proto__ is not a known key; allowed: data_dir, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
+      'my.yaml:1: __proto__ is not a known key; allowed: data_dir, warehouse, s3, catalog, http, layout, exchanges, bronze, validation, candles, epochs, batches, supervision, maintenance, log',
     ],
     [
       'a key that would break the sentence apart',

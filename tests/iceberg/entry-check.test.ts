@@ -5,13 +5,16 @@ import { proveEntries } from '#src/iceberg/entry-check';
 import { addedEntry, type DataFileRecord } from '#src/iceberg/manifest-entry';
 import { tableDefinition } from '#src/iceberg/table-definition';
 import { DamagedTableError, dataFileUri, type TablePlace } from '#src/iceberg/table-place';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { dataFile, GOLD, LAKE } from '#tests/iceberg/lake-model';
+import { MemoryDisk } from '#tests/support/memory-disk';
 
 const PARTITION = 'exchange_date=2026-11-23/exchange_hour=07';
 
 test('an entry is what the file catalog says, or damage', () => {
   const definition = tableDefinition(GOLD);
-  const place = { lakeDir: LAKE, definition } as TablePlace;
+  const warehouse = new DiskWarehouse(new MemoryDisk(), LAKE);
+  const place = { warehouse, definition } as unknown as TablePlace;
   const plain = dataFile(GOLD, PARTITION, 'g1', 7);
   const metrics = {
     columnSizes: { 1: 10 },

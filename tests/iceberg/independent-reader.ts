@@ -28,22 +28,47 @@ export interface SeenTable {
   readonly manifests: number;
 }
 
-/** One snapshot of a table, the current one unless named. */
-export async function seeTable(
+/** One snapshot of a table on a disk, the current one unless named. */
+export function seeTable(
   disk: Disk,
   lakeDir: string,
   table: string,
   snapshotId?: number,
 ): Promise<SeenTable> {
+  const read = (path: string): Uint8Array | undefined =>
+    disk.stat(`${lakeDir}/${path}`) === undefined
+      ? undefined
+      : readFile(disk, `${lakeDir}/${path}`);
+  return seeTableIn({ uri: `file://${lakeDir}`, read }, table, snapshotId);
+}
+
+/** Where the tables are; icebird asks for objects of S3 at AWS's own address. */
+export interface SeenPlace {
+  readonly uri: string;
+  readonly read: (path: string) => Uint8Array | undefined;
+  /** As a catalog answered it; otherwise the newest there is by the version hint. */
+  readonly metadata?: unknown;
+}
+
+export async function seeTableIn(
+  { uri, read, metadata: given }: SeenPlace,
+  table: string,
+  snapshotId?: number,
+): Promise<SeenTable> {
+  const [, bucket, prefix] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
+  const root = bucket === undefined ? uri : `https://${bucket}.s3.amazonaws.com/${prefix}`;
   const fetchBefore = globalThis.fetch;
   globalThis.fetch = async (input, init) => {
-    if (!String(input).startsWith('file://')) return fetchBefore(input, init);
-    const path = String(input).slice('file://'.length);
-    if (disk.stat(path) === undefined) return new Response('', { status: 404 });
-    return new Response(new Uint8Array(readFile(disk, path)));
+    const url = String(input);
+    if (!url.startsWith(`${root}/`)) return fetchBefore(input, init);
+    const bytes = read(url.slice(root.length + 1));
+    if (bytes === undefined) return new Response('', { status: 404 });
+    return new Response(new Uint8Array(bytes));
   };
   try {
-    const metadata = await icebergMetadata({ tableUrl: `file://${lakeDir}/${table}` });
+    const metadata =
+      (given as Awaited<ReturnType<typeof icebergMetadata>> | undefined) ??
+      (await icebergMetadata({ tableUrl: `${uri}/${table}` }));
     const current = metadata['current-snapshot-id'];
     const asked = snapshotId ?? (current === undefined || current < 0 ? undefined : current);
     const files = new Map<string, SeenFile>();
@@ -54,7 +79,7 @@ export async function seeTable(
     for (const { entries } of lists) {
       for (const { status, data_file } of entries) {
         if (status === 2) continue;
-        const path = data_file.file_path.replace(`file://${lakeDir}/`, '');
+        const path = data_file.file_path.replace(`${uri}/`, '');
         if (files.has(path)) throw new Error(`${path} is in the snapshot twice`);
         files.set(path, {
           path,

@@ -3,11 +3,15 @@
  * must show, epoch by epoch. Candle files replace their partition's earlier one, others add up.
  */
 import { makeDirectoryDurably } from '#src/base/disk';
+import type { Catalog } from '#src/iceberg/catalog';
 import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
+import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import { publishChange, reconcileTables, shownEpochs } from '#src/iceberg/publication';
 import { RETENTION, type Retention } from '#src/iceberg/table-metadata';
 import type { Lake } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
+import type { Warehouse } from '#src/warehouse/warehouse';
 import { MemoryDisk } from '#tests/support/memory-disk';
 
 export const LAKE = '/lake';
@@ -53,15 +57,21 @@ export class LakeModel {
   readonly retention: Retention;
   readonly live = new Map<string, Live>();
   removed: Removed[] = [];
+  readonly #warehouse: Warehouse | undefined;
+  readonly #catalog: Catalog;
   #lastAdded: readonly StagedFile[] = [];
 
-  constructor(retention: Retention = RETENTION) {
+  /** In memory, unless it is given where. */
+  constructor(retention: Retention = RETENTION, warehouse?: Warehouse, catalog?: Catalog) {
     this.retention = retention;
+    this.#warehouse = warehouse;
+    this.#catalog = catalog ?? FILE_CATALOG;
     makeDirectoryDurably(this.disk, LAKE);
   }
 
   get lake(): Lake {
-    return { disk: this.disk, lakeDir: LAKE, step: this.step, retention: this.retention };
+    const warehouse = this.#warehouse ?? new DiskWarehouse(this.disk, LAKE);
+    return { warehouse, catalog: this.#catalog, step: this.step, retention: this.retention };
   }
 
   get stamp() {
@@ -105,8 +115,11 @@ export class LakeModel {
   }
 
   /** Removed files that the tables say nobody can see any more. */
-  unseen(): Set<string> {
-    const shown = shownEpochs(this.lake);
+  async unseen(): Promise<Set<string>> {
+    const shown = await shownEpochs(
+      this.lake,
+      this.removed.map(({ table }) => table),
+    );
     const isSeen = ({ table, epoch, removedEpoch }: Removed): boolean =>
       shown(table).some((e) => epoch <= e && e < removedEpoch);
     return new Set(this.removed.filter((file) => !isSeen(file)).map(({ path }) => path));

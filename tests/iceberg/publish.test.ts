@@ -4,13 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { nodeDisk } from '#src/base/node-disk';
 import { COMMIT_STEPS } from '#src/iceberg/commit-steps';
+import { icebergTables } from '#src/iceberg/publication';
 import { type DataDirectory, publishEpoch } from '#src/supervision/data-directory';
 import { seeTable } from '#tests/iceberg/independent-reader';
 import { CANDLES, GOLD } from '#tests/iceberg/lake-model';
@@ -23,7 +24,7 @@ function temporary(t: TestContext): string {
 }
 
 async function shownBy(data: DataDirectory, table: string): Promise<string[]> {
-  const seen = await seeTable(nodeDisk(), data.tables.lakeDir, table);
+  const seen = await seeTable(nodeDisk(), data.paths.lake, table);
   return [...seen.files.keys()]
     .map((path) => path.replace(/.*\//, '').replace('.parquet', ''))
     .sort();
@@ -32,7 +33,8 @@ async function shownBy(data: DataDirectory, table: string): Promise<string[]> {
 test('replaced files stay as long as a snapshot shows them, and then go', async (t) => {
   const opened = await openDirectory(temporary(t));
   const retention = { snapshotsMin: 1, snapshotsMax: 2, ageMsMax: 86_400_000 };
-  const data = { ...opened, tables: { ...opened.tables, retention } };
+  const tables = { ...opened.tables, retention };
+  const data = { ...opened, tables, publication: icebergTables(tables) };
   const isThere = (n: number): boolean =>
     existsSync(join(data.paths.lake, CANDLES, 'data', DAY, `c${n}.parquet`));
   for (let n = 1; n <= 4; n++) {
@@ -91,18 +93,63 @@ test('kill -9 at every step of publishing: the tables open, the next start finis
   }
 });
 
-test('a directory that was copied elsewhere gets tables that name its own files', async (t) => {
+test('a directory that was moved, twice, keeps the history of its tables', async (t) => {
+  const [from, to, back] = [temporary(t), temporary(t), temporary(t)];
+  const first = await openDirectory(from);
+  for (const n of [1, 2, 3]) {
+    const files = epochFiles(n);
+    await publishEpoch(first, await commitEpoch(first, files), files);
+  }
+  const before = await seeTable(nodeDisk(), first.paths.lake, CANDLES);
+  await first.close();
+  const move = async (source: string, target: string): Promise<DataDirectory> => {
+    cpSync(join(source, 'data'), join(target, 'data'), { recursive: true });
+    rmSync(join(source, 'data'), { recursive: true });
+    return openDirectory(target);
+  };
+  const assertWhole = async (data: DataDirectory): Promise<void> => {
+    const { lake } = data.paths;
+    const now = await seeTable(nodeDisk(), lake, CANDLES);
+    assert.deepEqual(now.snapshots, before.snapshots);
+    for (const [i, { id, epoch }] of now.snapshots.entries()) {
+      const { files } = await seeTable(nodeDisk(), lake, CANDLES, id);
+      assert.deepEqual(
+        Array.from(files.keys(), (path) => path.replace(/.*\//, '')),
+        [`c${i + 1}.parquet`],
+        `epoch ${epoch}`,
+      );
+      for (const path of files.keys()) assert.ok(existsSync(join(lake, path)), path);
+    }
+    assert.deepEqual(await shownBy(data, GOLD), ['g1', 'g2', 'g3']);
+    const lists = readdirSync(join(lake, CANDLES, 'metadata')).filter((name) => /^snap/.test(name));
+    assert.equal(lists.length, 3, `${lists}`);
+  };
+  const moved = await move(from, to);
+  await assertWhole(moved);
+  await moved.close();
+  const again = await move(to, back);
+  await assertWhole(again);
+  const files = epochFiles(4);
+  await publishEpoch(again, await commitEpoch(again, files), files);
+  assert.deepEqual(await shownBy(again, GOLD), ['g1', 'g2', 'g3', 'g4']);
+  await again.close();
+});
+
+test('a directory that was moved without a part of its history still has its rows', async (t) => {
   const [from, to] = [temporary(t), temporary(t)];
   const first = await openDirectory(from);
   const files = epochFiles(1);
   await publishEpoch(first, await commitEpoch(first, files), files);
+  const folder = join(first.paths.lake, GOLD, 'metadata');
+  const manifest = readdirSync(folder).find((name) => name.startsWith('manifest-')) as string;
+  rmSync(join(folder, manifest));
   await first.close();
   cpSync(join(from, 'data'), join(to, 'data'), { recursive: true });
   rmSync(join(from, 'data'), { recursive: true });
   const moved = await openDirectory(to);
   assert.deepEqual(await shownBy(moved, GOLD), ['g1']);
-  const { files: seen, snapshots } = await seeTable(nodeDisk(), moved.tables.lakeDir, GOLD);
+  const { files: seen, snapshots } = await seeTable(nodeDisk(), moved.paths.lake, GOLD);
   assert.equal(snapshots.length, 1);
-  for (const path of seen.keys()) assert.ok(existsSync(join(moved.tables.lakeDir, path)), path);
+  for (const path of seen.keys()) assert.ok(existsSync(join(moved.paths.lake, path)), path);
   await moved.close();
 });

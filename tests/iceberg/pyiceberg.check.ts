@@ -1,161 +1,155 @@
 /**
- * Not part of `npm test`: needs a Python with pyiceberg and pyarrow, and the recorded captures.
+ * Not part of `npm test`: needs a Python with pyiceberg, pyarrow and moto, for the external catalog the
+ * JDK and Maven, and the recorded captures.
  *
- *   python3 -m venv V && V/bin/pip install pyiceberg pyarrow
+ *   python3 -m venv V && V/bin/pip install pyiceberg pyarrow 'moto[server]'
  *   npm run build && node dist/tests/iceberg/pyiceberg.check.js V/bin/python
  *
- * Imports the real captures (one of them twice: duplicates must change nothing), has `bullion trades`
- * say what is in gold, starts the process on that directory, and lets PyIceberg compare.
+ * Another engine opens the tables, after the imports and again after compaction and expiry:
+ *
+ *   in a folder          by metadata file, and through Bullion's own REST catalog
+ *   in a bucket          the same over S3, of a server that is not ours (moto)
+ *   of another catalog   through Apache Iceberg's own REST catalog, which Bullion commits to
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import {
+  bullion,
+  CAPTURES,
+  type Env,
+  expectedFigures,
+  importCaptures,
+  startServer,
+  urlOf,
+} from '#tests/iceberg/recorded-lake';
 
-const READY_MS_MAX = 60_000;
+const FIXTURES = resolve('tests/iceberg');
+const KEYS = { AWS_ACCESS_KEY_ID: 'testing', AWS_SECRET_ACCESS_KEY: 'testing' };
 
-const captures = [join(process.cwd(), '../shared/data'), process.env.BULLION_SHARED_DATA ?? '']
-  .map((data) => join(data, 'captures'))
-  .find((folder) => existsSync(folder));
+const [python = ''] = process.argv.slice(2);
+assert.ok(python, 'usage: node dist/tests/iceberg/pyiceberg.check.js PYTHON');
 
-interface Trade {
-  readonly symbol: string;
-  readonly timestamp: string;
-  readonly price: string;
-  readonly quantity: string;
+const children: ChildProcess[] = [];
+const root = mkdtempSync(join(tmpdir(), 'bullion-pyiceberg-'));
+
+/** A server of a test: it prints its URL when it is up, and ends with this process. */
+async function start(command: string, args: readonly string[]): Promise<string> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  children.push(child);
+  const lines = createInterface(child.stdout);
+  const [url] = await Promise.race([once(lines, 'line'), once(child, 'exit')]);
+  assert.match(String(url), /^http:\/\/127\.0\.0\.1:\d+$/, `${command} did not start`);
+  return url as string;
 }
 
-function bullion(dataDir: string, args: readonly string[]): string {
-  const env = { ...process.env, BULLION_DATA_DIR: dataDir, BULLION_LOG_LEVEL: 'error' };
-  const options = { env, encoding: 'utf8', maxBuffer: 1 << 28 } as const;
-  return execFileSync(process.execPath, ['dist/cli.js', ...args], options);
+interface Place {
+  readonly env: Env;
+  /** URI of the folder the tables are in; none where only the catalog knows the newest metadata. */
+  readonly lake: string | undefined;
+  /** For PyIceberg's files. */
+  readonly properties: Env;
+  /** A catalog besides Bullion's own. */
+  readonly catalog?: string;
 }
 
-/** A decimal with 8 places as an integer. */
-function scaled(text: string): bigint {
-  assert.match(text, /^\d+\.\d{8}$/);
-  return BigInt(text.replace('.', ''));
+async function openWithPyIceberg(dir: string, place: Place, silver: number): Promise<void> {
+  const server = startServer(dir, place.env);
+  children.push(server);
+  const own = `${await urlOf(server)}/iceberg`;
+  const request = join(dir, 'request.json');
+  const { lake, properties, catalog } = place;
+  const figures = expectedFigures(place.env, silver);
+  const catalogs = [own, ...(catalog === undefined ? [] : [catalog])];
+  writeFileSync(request, JSON.stringify({ lake, properties, catalogs, own, expected: figures }));
+  execFileSync(python, [join(FIXTURES, 'pyiceberg_check.py'), request], { stdio: 'inherit' });
+  const ended = once(server, 'exit');
+  server.kill('SIGTERM');
+  assert.deepEqual(await ended, [0, null]);
 }
 
-function decimal(value: bigint, places: number): string {
-  const digits = value.toString().padStart(places + 1, '0');
-  return `${digits.slice(0, -places)}.${digits.slice(-places)}`;
-}
-
-function sumOf(trades: readonly Trade[], value: (trade: Trade) => bigint): bigint {
-  return trades.reduce((sum, trade) => sum + value(trade), 0n);
-}
-
-function countBy(trades: readonly Trade[], key: (trade: Trade) => string): Map<string, Trade[]> {
-  const groups = new Map<string, Trade[]>();
-  for (const trade of trades) groups.set(key(trade), [...(groups.get(key(trade)) ?? []), trade]);
-  return groups;
-}
-
-function figuresOf(trades: readonly Trade[], silver: number) {
-  const quantity = (some: readonly Trade[]): string =>
-    decimal(
-      sumOf(some, (trade) => scaled(trade.quantity)),
-      8,
-    );
-  const quote = sumOf(trades, (trade) => scaled(trade.price) * scaled(trade.quantity));
-  return {
-    trades: trades.length,
-    silver,
-    price: decimal(
-      sumOf(trades, (trade) => scaled(trade.price)),
-      8,
-    ),
-    quantity: quantity(trades),
-    quote: decimal(quote, 16),
-    symbols: Object.fromEntries(
-      Array.from(
-        countBy(trades, ({ symbol }) => symbol),
-        ([symbol, some]) => [symbol, some.length],
-      ),
-    ),
-    partitions: Array.from(
-      countBy(trades, ({ timestamp }) => timestamp.slice(0, 13)),
-      ([hour, some]) => ({
-        date: hour.slice(0, 10),
-        hour: Number(hour.slice(11)),
-        trades: some.length,
-        quantity: quantity(some),
-      }),
-    ),
+/** Everything that changes what files a table has, and forgets all but the newest snapshot. */
+function compactAndExpire(env: Env): void {
+  const outcome = (text: string): string => JSON.parse(text).outcome;
+  assert.equal(outcome(bullion(env, 'jobs', 'run', 'compaction', '--json')), 'done');
+  const newest = {
+    BULLION_MAINTENANCE_SNAPSHOTS_KEEP_MIN: '1',
+    BULLION_MAINTENANCE_SNAPSHOTS_KEEP_MAX: '1',
+    BULLION_MAINTENANCE_SNAPSHOTS_AGE_HOURS: '0',
   };
+  assert.equal(
+    outcome(bullion({ ...env, ...newest }, 'jobs', 'run', 'snapshots', '--json')),
+    'done',
+  );
 }
 
-/** Starts the process with one exchange that nobody answers for. */
-function startServer(dir: string): ChildProcess {
-  const configPath = join(dir, 'config.yaml');
-  const nowhere = '{ enabled: true, ws_url: "ws://127.0.0.1:9/", rest_url: "http://127.0.0.1:9" }';
-  const lines = [
-    `data_dir: ${JSON.stringify(join(dir, 'data'))}`,
-    'http: { port: 0 }',
-    'exchanges:',
-    `  binance: ${nowhere}`,
-    '  kraken: { enabled: false }',
-    '  coinbase: { enabled: false }',
-  ];
-  writeFileSync(configPath, lines.join('\n'));
-  const args = ['dist/supervisor.js', '--config', configPath];
-  return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+async function check(name: string, captures: string, make: (dir: string) => Promise<Place>) {
+  const dir = mkdtempSync(join(root, `${name}-`));
+  const place = await make(dir);
+  const silver = importCaptures(place.env, captures);
+  console.log(`== ${name}, after the imports`);
+  await openWithPyIceberg(dir, place, silver);
+  compactAndExpire(place.env);
+  console.log(`== ${name}, after compaction and expiry`);
+  await openWithPyIceberg(dir, place, silver);
 }
 
-/** The URL the process says it is ready at. */
-function urlOf(server: ChildProcess): Promise<string> {
-  return new Promise<string>((done, fail) => {
-    setTimeout(() => fail(new Error('the server was not ready in time')), READY_MS_MAX).unref();
-    server.once('exit', (code) => fail(new Error(`the server ended with ${code}`)));
-    createInterface(server.stderr as Readable).on('line', (line) => {
-      if (!line.startsWith('{')) process.stderr.write(`${line}\n`);
-      else {
-        const entry = JSON.parse(line) as { msg: string; url?: string };
-        if (entry.msg === 'ready' && entry.url !== undefined) done(entry.url);
-      }
-    });
-  });
+async function inFolder(dir: string): Promise<Place> {
+  const env = { BULLION_DATA_DIR: join(dir, 'data') };
+  return { env, lake: `file://${dir}/data/lake`, properties: {} };
 }
 
-async function main(python: string): Promise<void> {
-  if (captures === undefined) {
+async function inBucket(dir: string): Promise<Place> {
+  const endpoint = await start(python, [join(FIXTURES, 's3_server.py'), 'lakes']);
+  const lake = 's3://lakes/market';
+  const env = {
+    ...KEYS,
+    BULLION_DATA_DIR: join(dir, 'data'),
+    BULLION_WAREHOUSE: lake,
+    BULLION_S3_ENDPOINT: endpoint,
+    BULLION_S3_PATH_STYLE: 'true',
+  };
+  const properties = {
+    's3.endpoint': endpoint,
+    's3.access-key-id': KEYS.AWS_ACCESS_KEY_ID,
+    's3.secret-access-key': KEYS.AWS_SECRET_ACCESS_KEY,
+    's3.region': 'us-east-1',
+  };
+  return { env, lake, properties };
+}
+
+async function ofAnotherCatalog(dir: string): Promise<Place> {
+  const classpath = join(dir, 'classpath');
+  const pom = join(FIXTURES, 'rest-fixture/pom.xml');
+  const build = ['-q', '-f', pom, 'dependency:build-classpath', `-Dmdep.outputFile=${classpath}`];
+  execFileSync('mvn', build, { stdio: 'inherit' });
+  const source = join(FIXTURES, 'rest-fixture/Server.java');
+  const uri = await start('java', ['-cp', readFileSync(classpath, 'utf8').trim(), source]);
+  const env = {
+    BULLION_DATA_DIR: join(dir, 'data'),
+    BULLION_CATALOG_TYPE: 'rest',
+    BULLION_CATALOG_URI: uri,
+  };
+  return { env, lake: undefined, properties: {}, catalog: uri };
+}
+
+async function main(): Promise<void> {
+  if (CAPTURES === undefined) {
     console.log('skipped: the recorded captures are not here; BULLION_SHARED_DATA says where');
     return;
   }
-  const dir = mkdtempSync(join(tmpdir(), 'bullion-pyiceberg-'));
-  const dataDir = join(dir, 'data');
-  let server: ChildProcess | undefined;
-  try {
-    let silver = 0;
-    for (const exchange of ['binance', 'coinbase', 'kraken', 'binance']) {
-      const file = join(captures, `${exchange}-btc-eth-2026-07-07.ndjson`);
-      const args = ['import', '--exchange', exchange.toUpperCase(), '--format', 'frames', '--json'];
-      const figures = JSON.parse(bullion(dataDir, [...args, file]));
-      silver += figures.trades + figures.duplicates;
-    }
-    const trades = JSON.parse(bullion(dataDir, ['trades', '--format', 'json'])) as Trade[];
-    const expected = figuresOf(trades, silver);
-    assert.ok(expected.partitions.length > 1, 'one partition shows nothing about pruning');
-    writeFileSync(join(dir, 'expected.json'), JSON.stringify(expected));
-    server = startServer(dir);
-    const url = await urlOf(server);
-    const script = resolve('tests/iceberg/pyiceberg_check.py');
-    const args = [join(dataDir, 'lake'), `${url}/iceberg`, join(dir, 'expected.json')];
-    execFileSync(python, [script, ...args], { stdio: 'inherit' });
-    const ended = once(server, 'exit');
-    server.kill('SIGTERM');
-    assert.deepEqual(await ended, [0, null]);
-  } finally {
-    server?.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
-  }
+  await check('in a folder', CAPTURES, inFolder);
+  await check('in a bucket', CAPTURES, inBucket);
+  await check('of another catalog', CAPTURES, ofAnotherCatalog);
 }
 
-const [python] = process.argv.slice(2);
-assert.ok(python, 'usage: node dist/tests/iceberg/pyiceberg.check.js PYTHON');
-await main(python);
+try {
+  await main();
+} finally {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(root, { recursive: true, force: true });
+}

@@ -1,7 +1,7 @@
 """Opens Bullion's tables with PyIceberg, by metadata file and through the REST catalog, and compares
 what it reads with what `bullion trades` said. Started by tests/iceberg/pyiceberg.check.ts:
 
-    python pyiceberg_check.py <lake directory> <REST catalog URI> <file with the expected figures>
+    python pyiceberg_check.py <file that says where everything is, and the expected figures>
 """
 
 import json
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.io import load_file_io
 from pyiceberg.table import StaticTable
 
 warnings.filterwarnings("ignore")
@@ -107,46 +108,57 @@ def check_history(how, table):
         check(name, str(rows), snapshot.summary.additional_properties["total-records"])
 
 
-def main(lake, rest_uri, expected_path):
-    print(f"pyiceberg {version('pyiceberg')}, pyarrow {pa.__version__}")
-    with open(expected_path, encoding="utf-8") as file:
-        expected = json.load(file)
-
-    def by_file(name):
-        folder = f"{lake}/{name}/metadata"
-        with open(f"{folder}/version-hint.text", encoding="ascii") as hint:
-            return StaticTable.from_metadata(f"file://{folder}/v{int(hint.read())}.metadata.json")
-
-    check_gold("by file", by_file("gold_crypto_trades"), expected)
-    check_candles("by file", by_file, expected)
-
-    catalog = RestCatalog("bullion", uri=rest_uri)
-    check("REST: namespaces", catalog.list_namespaces(), [("market_data",)])
+def check_catalog(how, catalog, expected):
+    check(f"{how}: namespaces", catalog.list_namespaces(), [("market_data",)])
     tables = [name for _, name in catalog.list_tables("market_data")]
-    check("REST: tables", len(tables), 14)
-    check("REST: a table that is not there", catalog.table_exists("market_data.nothing"), False)
+    check(f"{how}: tables", len(tables), 14)
+    check(f"{how}: a table that is not there", catalog.table_exists("market_data.nothing"), False)
     try:
         catalog.load_table("market_data.nothing")
         sys.exit("a table that is not there was loaded")
     except NoSuchTableError:
         pass
-    check_gold("REST", catalog.load_table("market_data.gold_crypto_trades"), expected)
-    check_candles("REST", lambda name: catalog.load_table(f"market_data.{name}"), expected)
+    check_gold(how, catalog.load_table("market_data.gold_crypto_trades"), expected)
+    check_candles(how, lambda name: catalog.load_table(f"market_data.{name}"), expected)
     silver = 0
     for name in tables:
         table = catalog.load_table(f"market_data.{name}")
-        check_history("REST", table)
+        check_history(how, table)
         if name.startswith("silver_") and name != "silver_dlq_trades":
             silver += table.scan().to_arrow().num_rows
-    check("REST: trades in silver", silver, expected["silver"])
+    check(f"{how}: trades in silver", silver, expected["silver"])
+
+
+def check_read_only(uri):
     for verb in ["POST", "DELETE"]:
-        request = urllib.request.Request(f"{rest_uri}/v1/namespaces/market_data", method=verb)
+        request = urllib.request.Request(f"{uri}/v1/namespaces/market_data", method=verb)
         try:
             urllib.request.urlopen(request)
             sys.exit(f"the read-only catalog took a {verb}")
         except urllib.error.HTTPError as refusal:
             error = json.load(refusal)["error"]
             check(f"REST: {verb}", (error["code"], error["type"]), (405, "UnsupportedOperationException"))
+
+
+def main(request_path):
+    print(f"pyiceberg {version('pyiceberg')}, pyarrow {pa.__version__}")
+    with open(request_path, encoding="utf-8") as file:
+        request = json.load(file)
+    lake, properties, expected = request.get("lake"), request["properties"], request["expected"]
+
+    def by_file(name):
+        folder = f"{lake}/{name}/metadata"
+        hint = load_file_io(properties, folder).new_input(f"{folder}/version-hint.text")
+        newest = int(hint.open().read())
+        return StaticTable.from_metadata(f"{folder}/v{newest}.metadata.json", properties)
+
+    if lake is not None:
+        check_gold("by file", by_file("gold_crypto_trades"), expected)
+        check_candles("by file", by_file, expected)
+    for uri in request["catalogs"]:
+        how = "REST" if uri == request["own"] else "other REST"
+        check_catalog(how, RestCatalog("bullion", uri=uri, **properties), expected)
+    check_read_only(request["own"])
     print(f"{checks} checks passed")
 
 

@@ -1,19 +1,24 @@
 /** A data directory on the real disk whose epochs are made up: data files of zeros, no actors. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { systemClock } from '#src/base/clock';
+import type { Environment } from '#src/config/environment';
 import { loadConfig } from '#src/config/load';
-import type { StepHook } from '#src/iceberg/commit-steps';
 import type { StagedFile } from '#src/lake/staged-file';
+import type { Steps } from '#src/maintenance/upkeep-steps';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
 import { CANDLES, dataFile, GOLD } from '#tests/iceberg/lake-model';
 
 const HOUR = 'exchange_date=2026-11-23/exchange_hour=07';
 export const DAY = 'window_date=2026-11-23';
 
-export function openDirectory(dir: string, step?: StepHook): Promise<DataDirectory> {
+/** `env`: where else than in the directory the tables are. */
+export function openDirectory(
+  dir: string,
+  step?: Steps,
+  env: Environment = {},
+): Promise<DataDirectory> {
   return openDataDirectory({
-    config: { ...loadConfig({ env: {}, cwd: dir }), data_dir: join(dir, 'data') },
+    config: { ...loadConfig({ env, cwd: dir }), data_dir: join(dir, 'data') },
     instruments: [],
     clock: systemClock(),
     binanceStream: undefined,
@@ -33,9 +38,7 @@ export async function commitEpoch(
   files: readonly StagedFile[],
 ): Promise<number> {
   for (const { path, bytes } of files) {
-    const full = join(data.paths.lake, path);
-    mkdirSync(dirname(full), { recursive: true });
-    writeFileSync(full, Buffer.alloc(bytes));
+    await data.tables.warehouse.put(path, Buffer.alloc(bytes));
   }
   const epoch = data.store.epoch().epoch + 1;
   await data.store.commitEpoch({

@@ -23,7 +23,7 @@ function pathsOf(seen: SeenTable): string[] {
 
 /** Every table shows what the model says; totals, metadata and deletions agree with it. */
 async function assertInLine(model: LakeModel): Promise<void> {
-  const unseen = model.unseen();
+  const unseen = await model.unseen();
   const kept = new Set([
     ...model.live.keys(),
     ...model.removed.map(({ path }) => path).filter((path) => !unseen.has(path)),

@@ -58,7 +58,11 @@ const rowOf = (read: ReadFrame) => ({
 /** A log of small segments; answers its folder. */
 async function logOf(frames: Iterable<TestFrame>, segmentBytesMax?: number): Promise<string> {
   const dir = join(root, `log-${logs++}`);
-  const writer = openWriter(disk, { dir, ...(segmentBytesMax && { segmentBytesMax }) });
+  const writer = openWriter(disk, {
+    dir,
+    exchange: 'KRAKEN',
+    ...(segmentBytesMax && { segmentBytesMax }),
+  });
   let count = 0;
   for (const one of frames) {
     appendFrame(writer, one);

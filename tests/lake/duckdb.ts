@@ -1,4 +1,5 @@
 /** DuckDB as the second opinion on our files: the rows of a query as plain JSON values. */
+import { rmSync, statSync } from 'node:fs';
 import { DuckDBInstance } from '@duckdb/node-api';
 
 const instance = await DuckDBInstance.create(':memory:');
@@ -36,4 +37,15 @@ export async function rowsOf(path: string, columns: string): Promise<Json[]> {
     `SELECT ${columns} FROM read_parquet('${path}', hive_partitioning=false, file_row_number=true)
      ORDER BY file_row_number`,
   );
+}
+
+/** Bytes of a file with the same rows in the same order, zstd, by DuckDB's own writer. */
+export async function duckdbBytes(path: string): Promise<number> {
+  const copy = `${path}.by-duckdb`;
+  await query(
+    `COPY (SELECT * FROM read_parquet('${path}', hive_partitioning=false)) TO '${copy}' (FORMAT parquet, COMPRESSION zstd)`,
+  );
+  const { size } = statSync(copy);
+  rmSync(copy);
+  return size;
 }

@@ -188,7 +188,7 @@ test('metrics of dead letter files are what DuckDB counts; raw records have no b
 
 test('metrics of bronze files are what DuckDB counts; raw frames have no bounds', async () => {
   const dir = join(lakeDir, 'log');
-  const writer = openWriter(sink.disk, { dir });
+  const writer = openWriter(sink.disk, { dir, exchange: 'KRAKEN' });
   for (let i = 0; i < 50; i++) appendFrame(writer, frameOf(i));
   await writer.close();
   const job = { kind: 'bronze', exchange: 'KRAKEN', dir, fromSequence: 3, toSequence: 41 } as const;

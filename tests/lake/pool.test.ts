@@ -15,7 +15,12 @@ const directory = mkdtempSync(join(tmpdir(), 'lake-'));
 test.after(() => rmSync(directory, { recursive: true }));
 
 function newPool(t: { after(close: () => Promise<void>): void }, lakeDir: string): LakePool {
-  const pool = new LakePool({ worker, lakeDir, instruments: INSTRUMENTS, queueMax: 1 });
+  const pool = new LakePool({
+    worker,
+    warehouse: { kind: 'disk', dir: lakeDir },
+    instruments: INSTRUMENTS,
+    queueMax: 1,
+  });
   t.after(() => pool.destroy());
   return pool;
 }
@@ -69,7 +74,9 @@ test('a bug in a job rejects that job only', async (t) => {
 test('a job that does not end fails alone: its thread is ended, the next job has a new one', async (t) => {
   const hanging = new URL('./hanging-worker.js', import.meta.url);
   const lakeDir = join(directory, 'hanging');
-  const pool = new LakePool({ worker: hanging, lakeDir, instruments: INSTRUMENTS, jobMsMax: 500 });
+  const warehouse = { kind: 'disk', dir: lakeDir } as const;
+  const options = { worker: hanging, warehouse, instruments: INSTRUMENTS };
+  const pool = new LakePool({ ...options, jobMsMax: 500 });
   t.after(() => pool.destroy());
   const job = tradesJob(fc.sample(trade, { numRuns: 2, seed: 1 }), 'hangs');
   await assert.rejects(pool.run(job), /job hangs did not end within 500 ms/);

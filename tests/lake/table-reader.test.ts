@@ -28,10 +28,16 @@ import {
 import { MemoryDisk } from '#tests/support/memory-disk';
 
 /** A lake in memory: where files are staged and how they are read. */
+async function rowsOf<T>(rows: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const row of rows) all.push(row);
+  return all;
+}
+
 function memoryLake() {
   const disk = new MemoryDisk();
   const sink: FileSink = { lakeDir: '/lake', disk };
-  const read = (path: string): Uint8Array => readFile(disk, `/lake/${path}`);
+  const read = async (path: string): Promise<Uint8Array> => readFile(disk, `/lake/${path}`);
   return { disk, sink, read };
 }
 
@@ -65,11 +71,11 @@ const filter = fc.record(
   { requiredKeys: [] },
 );
 
-test('trades are read back as they were, merged by (time, id), filtered', () => {
+test('trades are read back as they were, merged by (time, id), filtered', async () => {
   const lake = memoryLake();
   const encoder = new TradeEncoder(INSTRUMENTS, lake.sink);
-  fc.assert(
-    fc.property(trades, filter, fc.nat(), (all, wanted, cut) => {
+  await fc.assert(
+    fc.asyncProperty(trades, filter, fc.nat(), async (all, wanted, cut) => {
       const middle = cut % (all.length + 1); // two jobs, whose files share partitions
       const files = [all.slice(0, middle), all.slice(middle)].flatMap((part, k) =>
         encoder.run(tradesJob(part, `job-${k}`)),
@@ -86,18 +92,21 @@ test('trades are read back as they were, merged by (time, id), filtered', () => 
         })
         .sort((a, b) => a.timeUs - b.timeUs || a.id - b.id)
         .slice(0, wanted.limit);
-      assert.deepEqual([...readTrades(lake.read, files, wanted)], expected.map(expectedTrade));
+      assert.deepEqual(
+        await rowsOf(readTrades(lake.read, files, wanted)),
+        expected.map(expectedTrade),
+      );
     }),
     { numRuns: 40 },
   );
 });
 
-test('candles are read back as they were, by window, then exchange and symbol', () => {
-  fc.assert(
-    fc.property(
+test('candles are read back as they were, by window, then exchange and symbol', async () => {
+  await fc.assert(
+    fc.asyncProperty(
       candles('15m', MIDNIGHT_US),
       candles('15m', MIDNIGHT_US - 86_400_000_000),
-      (a, b) => {
+      async (a, b) => {
         const lake = memoryLake();
         const encoder = new CandleEncoder(INSTRUMENTS, lake.sink);
         const files = [a, b].flatMap((day, k) =>
@@ -121,10 +130,10 @@ test('candles are read back as they were, by window, then exchange and symbol', 
               last_trade_id: Number(row.last_trade_id),
             } as CandleRow;
           });
-        assert.deepEqual([...readCandles(lake.read, files)], expected);
+        assert.deepEqual(await rowsOf(readCandles(lake.read, files)), expected);
         const kraken = { exchange: 'KRAKEN', symbol: 'BTCUSD' };
         assert.deepEqual(
-          [...readCandles(lake.read, files, kraken)],
+          await rowsOf(readCandles(lake.read, files, kraken)),
           expected.filter((row) => row.exchange === 'KRAKEN' && row.symbol === 'BTCUSD'),
         );
       },
@@ -133,7 +142,7 @@ test('candles are read back as they were, by window, then exchange and symbol', 
   );
 });
 
-test('dead letters are read back with their raw bytes', () => {
+test('dead letters are read back with their raw bytes', async () => {
   const lake = memoryLake();
   const rows: DeadLetterRow[] = [3, 1, 2].map((sequence) => ({
     raw: Uint8Array.of(0, 255, sequence),
@@ -144,7 +153,7 @@ test('dead letters are read back with their raw bytes', () => {
     sequence,
   }));
   const files = new DeadLetterEncoder(lake.sink).run({ kind: 'dead-letters', rows, name: 'd' });
-  const read = [...readDeadLetters(lake.read, files)];
+  const read = await rowsOf(readDeadLetters(lake.read, files));
   assert.deepEqual(
     read,
     [1, 2, 3].map((sequence) => ({
@@ -160,12 +169,12 @@ test('dead letters are read back with their raw bytes', () => {
   );
   const reason = String(REASONS[2]?.name);
   assert.deepEqual(
-    [...readDeadLetters(lake.read, files, { reason, exchange: 'BINANCE' })],
+    await rowsOf(readDeadLetters(lake.read, files, { reason, exchange: 'BINANCE' })),
     [read[1]],
   );
 });
 
-test('a damaged, missing or foreign file is refused by name', () => {
+test('a damaged, missing or foreign file is refused by name', async () => {
   const lake = memoryLake();
   const [file] = new TradeEncoder(INSTRUMENTS, lake.sink).run(
     tradesJob(fc.sample(trade, { numRuns: 1, seed: 2 }), 'one'),
@@ -177,23 +186,26 @@ test('a damaged, missing or foreign file is refused by name', () => {
     error.message.includes(file.path) &&
     error.message.includes('bullion rebuild') &&
     what.test(error.message);
-  const bytes = lake.read(file.path);
-  fc.assert(
-    fc.property(fc.nat({ max: bytes.length * 8 - 1 }), (bit) => {
+  const bytes = await lake.read(file.path);
+  await fc.assert(
+    fc.asyncProperty(fc.nat({ max: bytes.length * 8 - 1 }), async (bit) => {
       const damaged = Uint8Array.from(bytes);
       damaged[bit >> 3] = damaged[bit >> 3] ^ (1 << (bit & 7));
-      assert.throws(() => [...readTrades(() => damaged, [file])], refused(/SHA-256/));
+      await assert.rejects(rowsOf(readTrades(async () => damaged, [file])), refused(/SHA-256/));
     }),
     { numRuns: 50 },
   );
   const { path, partition } = file;
-  const foreign = () => Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-  assert.throws(() => [...readTrades(foreign, [{ path, partition }])], refused(/not a readable/));
+  const foreign = async () => Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+  await assert.rejects(
+    rowsOf(readTrades(foreign, [{ path, partition }])),
+    refused(/not a readable/),
+  );
   lake.disk.unlink(`/lake/${file.path}`);
-  assert.throws(() => [...readTrades(lake.read, [file])], refused(/ENOENT/));
+  await assert.rejects(rowsOf(readTrades(lake.read, [file])), refused(/ENOENT/));
 });
 
-test('files of partitions outside the asked time are not opened', () => {
+test('files of partitions outside the asked time are not opened', async () => {
   const lake = memoryLake();
   const at = (timeUs: number) => ({
     ...(fc.sample(trade, { numRuns: 1, seed: 2 })[0] as Trade),
@@ -207,8 +219,8 @@ test('files of partitions outside the asked time are not opened', () => {
     return lake.read(path);
   };
   const startUs = MIDNIGHT_US + 3_600_000_000;
-  assert.equal([...readTrades(read, files, { startUs, endUs: startUs + 1 })].length, 1);
+  assert.equal((await rowsOf(readTrades(read, files, { startUs, endUs: startUs + 1 }))).length, 1);
   assert.deepEqual(opened, [files[1]?.path]);
-  assert.equal([...readTrades(read, files, { limit: 1 })].length, 1);
+  assert.equal((await rowsOf(readTrades(read, files, { limit: 1 }))).length, 1);
   assert.deepEqual(opened.slice(1), [files[0]?.path]);
 });

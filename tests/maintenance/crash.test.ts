@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import { GOLD_TRADES } from '#schemas/trade';
 import { type Clock, systemClock } from '#src/base/clock';
 import { nodeDisk } from '#src/base/node-disk';
-import { COMMIT_STEPS, type CommitStep } from '#src/iceberg/commit-steps';
+import { COMMIT_STEPS } from '#src/iceberg/commit-steps';
 import { DAY_US } from '#src/lake/partition';
 import { KIND_WS } from '#src/log/frame';
 import { LogHead } from '#src/log/log-head';
@@ -21,6 +21,7 @@ import type { JobName } from '#src/maintenance/job-names';
 import { JOB_WORK, type JobPlace, type JobReport } from '#src/maintenance/jobs';
 import { OrphanSightings } from '#src/maintenance/orphan-sightings';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
+import type { Steps } from '#src/maintenance/upkeep-steps';
 import { runWorkerJob } from '#src/maintenance/worker-job';
 import { findOrphans } from '#src/state/recovery';
 import { type DataDirectory, openDataDirectory } from '#src/supervision/data-directory';
@@ -96,7 +97,7 @@ async function copyTemplate(): Promise<void> {
 }
 
 interface Faults {
-  readonly step?: (step: CommitStep, table: string) => void;
+  readonly step?: Steps;
   readonly clock?: Clock;
   readonly commit?: (data: DataDirectory, change: UpkeepChange) => Promise<void>;
 }
@@ -130,14 +131,22 @@ async function withDirectory<T>(
     tables,
     turns,
     clock,
-    lakeDir: tables.lakeDir,
     bronzeDir: paths.bronze,
+    step: data.step,
     isAlone: true,
     isInFlight: () => false,
     sightings: new OrphanSightings(),
     nextName: () => `m${clock.nowUs()}-${names++}`,
     work: (job) =>
-      runWorkerJob({ disk, lakeDir: tables.lakeDir, stateDir: paths.state }, job) as never,
+      runWorkerJob(
+        {
+          disk,
+          warehouse: data.warehouse,
+          catalog: config.catalog,
+          stateDir: paths.state,
+        },
+        job,
+      ) as never,
     commit: (change) =>
       faults.commit ? faults.commit(data, change) : commitUpkeep(data, clock, change),
   };
@@ -150,7 +159,7 @@ async function withDirectory<T>(
 
 async function goldRows(data: DataDirectory): Promise<string> {
   const paths = [...data.store.files(GOLD_TRADES)].map(
-    ({ path }) => `'${join(data.tables.lakeDir, path)}'`,
+    ({ path }) => `'${join(data.paths.lake, path)}'`,
   );
   const [row] = await query(
     `SELECT count(*)::INT AS n, count(DISTINCT message_id)::INT AS d, sum(quantity)::VARCHAR AS q,
@@ -162,15 +171,16 @@ async function goldRows(data: DataDirectory): Promise<string> {
 
 /** The tables show the catalog, the audit agrees, nothing lies about that nothing names. */
 async function assertWhole(data: DataDirectory, rows: string): Promise<void> {
-  const { store, disk, tables } = data;
+  const { store, disk, tables, paths } = data;
+  const { warehouse } = tables;
   assert.equal(await goldRows(data), rows);
   for (const table of [GOLD_TRADES, 'silver_binance_trades', 'silver_dlq_trades']) {
-    const seen = await seeTable(disk, tables.lakeDir, table);
+    const seen = await seeTable(disk, paths.lake, table);
     const live = [...store.files(table)].map(({ path }) => path);
     assert.deepEqual([...seen.files.keys()].sort(), live.sort());
   }
-  assert.deepEqual(findOrphans({ disk, store, lakeDir: tables.lakeDir }), []);
-  assert.deepEqual(audit({ store, tables }, { path: '', day: '' }, 1000).problems, []);
+  assert.deepEqual(await findOrphans({ warehouse, store }), []);
+  assert.deepEqual((await audit({ store, tables }, { path: '', day: '' }, 1000)).problems, []);
   store.verify();
 }
 
@@ -246,7 +256,7 @@ for (const [where, faults] of CUTS) {
       await run('compaction');
       assert.equal(goldFiles(data), 1);
       await assertWhole(data, rows);
-      const { snapshots } = await seeTable(data.disk, data.tables.lakeDir, GOLD_TRADES);
+      const { snapshots } = await seeTable(data.disk, data.paths.lake, GOLD_TRADES);
       assert.equal(snapshots.at(-1)?.operation, 'replace');
     });
   });
@@ -281,7 +291,7 @@ test('retention, with the log, the candles and the audit after it; a damaged fil
   });
   await withDirectory({}, async (data, run) => {
     const [file] = [...data.store.files(GOLD_TRADES)];
-    const path = join(data.tables.lakeDir, (file as { path: string }).path);
+    const path = join(data.paths.lake, (file as { path: string }).path);
     const fd = data.disk.open(path, 'update');
     data.disk.write(fd, Buffer.from([1]), 0, 1, 100);
     data.disk.close(fd);

@@ -6,8 +6,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadConfig } from '#src/config/load';
+import { DAY_US } from '#src/lake/partition';
 import { seeTable } from '#tests/iceberg/independent-reader';
-import { Month, type TableCounts } from '#tests/maintenance/month';
+import { Month, START_US, type TableCounts } from '#tests/maintenance/month';
 
 const DAYS = Number(process.env.SIMULATED_DAYS ?? 3);
 const EPOCHS_PER_DAY = 288;
@@ -37,6 +38,18 @@ test(`${DAYS} days: a file an hour, and metadata that stops growing after a day`
   // A file for each closed hour, and those of the last two hours.
   assert.ok(gold.live <= DAYS * 24 + 30, `${gold.live} data files`);
   assert.equal(month.counts(CANDLES).live, DAYS);
+  // Planning a query of an hour: of the first, of one a day ago, of the last.
+  const lastUs = START_US + DAYS * DAY_US - 1;
+  for (const [which, timeUs, files, read] of [
+    ['the first hour', START_US, 1, 2],
+    ['an hour of a day ago', lastUs - DAY_US, 1, 2],
+    ['the last hour', lastUs, 12, maintenance.manifests_max + 13],
+  ] as const) {
+    const plan = await month.planHour(timeUs);
+    t.diagnostic(`planning ${which} of gold: ${JSON.stringify(plan)}`);
+    assert.ok(plan.read <= read, `${plan.read} manifests read for ${which}`);
+    assert.ok(plan.files > 0 && plan.files <= files, `${plan.files} files for ${which}`);
+  }
   const { snapshots } = await seeTable(month.disk, '/lake', GOLD);
   const operations = new Set(snapshots.map(({ operation }) => operation));
   assert.deepEqual(operations, new Set(['append', 'replace']));

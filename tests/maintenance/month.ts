@@ -3,9 +3,15 @@
  * table of trades and a new file for the day's candles, and the maintenance that the configuration
  * schedules, planned by the product's own code and committed to real tables. Data files exist in name only.
  */
+
+import { GOLD_TRADES } from '#schemas/trade';
 import { makeDirectoryDurably } from '#src/base/disk';
 import type { Config } from '#src/config/schema';
+import { loadTable, type TableVersion } from '#src/iceberg/catalog';
 import { NO_STEPS } from '#src/iceberg/commit-steps';
+import { FILE_CATALOG } from '#src/iceberg/file-catalog';
+import { mayHold } from '#src/iceberg/manifest';
+import { STATUS } from '#src/iceberg/manifest-entry';
 import {
   expireTables,
   mergeTableManifests,
@@ -13,8 +19,9 @@ import {
   reconcileTables,
   shownEpochs,
 } from '#src/iceberg/publication';
-import { TABLES } from '#src/iceberg/table-definition';
-import type { Lake } from '#src/iceberg/table-place';
+import { partitionTuple, TABLES, tableDefinition } from '#src/iceberg/table-definition';
+import { currentSnapshot, type Snapshot } from '#src/iceberg/table-metadata';
+import { type Lake, readManifest, readManifestList } from '#src/iceberg/table-place';
 import { COMPACTED_TABLES } from '#src/lake/compaction-tables';
 import { DAY_US, dayOf, dayPartition, HOUR_US, hourPartition } from '#src/lake/partition';
 import type { StagedFile } from '#src/lake/staged-file';
@@ -22,6 +29,7 @@ import { compactionRules, snapshotRetention } from '#src/maintenance/jobs';
 import { planCompaction } from '#src/maintenance/plan-compaction';
 import { planRetention } from '#src/maintenance/plan-retention';
 import type { DataFile, RemovedFile } from '#src/state/file-catalog';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { dataFile } from '#tests/iceberg/lake-model';
 import { MemoryDisk } from '#tests/support/memory-disk';
 
@@ -79,7 +87,8 @@ export class Month {
     this.#tables = tables;
     makeDirectoryDurably(this.disk, LAKE);
     const retention = snapshotRetention(config);
-    this.#lake = { disk: this.disk, lakeDir: LAKE, step: NO_STEPS, retention };
+    const warehouse = new DiskWarehouse(this.disk, LAKE);
+    this.#lake = { warehouse, catalog: FILE_CATALOG, step: NO_STEPS, retention };
     for (const table of TABLES.keys()) this.#live.set(table, new Map());
   }
 
@@ -143,7 +152,10 @@ export class Month {
     if (isDue(every.manifests)) {
       await mergeTableManifests(this.#lake, nowMs, this.#config.manifests_max);
     }
-    const shown = shownEpochs(this.#lake);
+    const shown = await shownEpochs(
+      this.#lake,
+      this.#removed.map(({ table }) => table),
+    );
     this.#removed = this.#removed.filter(({ table, epoch, removedEpoch }) =>
       shown(table).some((e) => epoch <= e && e < removedEpoch),
     );
@@ -161,6 +173,23 @@ export class Month {
       manifests: count(/^manifest-/),
       metadataFiles: count(/^v\d+\.metadata\.json$/),
     };
+  }
+
+  /** What planning a query of one hour of gold reads: of the manifests, those whose bounds allow it. */
+  async planHour(timeUs: number): Promise<{ manifests: number; read: number; files: number }> {
+    const { warehouse, catalog } = this.#lake;
+    const { metadata } = (await loadTable(catalog, warehouse, GOLD_TRADES)) as TableVersion;
+    const rows = await readManifestList({ warehouse }, currentSnapshot(metadata) as Snapshot);
+    const folder = hourPartition(Math.floor(timeUs / HOUR_US));
+    const tuple = partitionTuple(tableDefinition(GOLD_TRADES).partition, folder);
+    const read = rows.filter((row) => mayHold(row, tuple));
+    let files = 0;
+    for (const row of read) {
+      for (const { data_file, status } of await readManifest({ warehouse }, row)) {
+        if (status !== STATUS.deleted && data_file.file_path.includes(`/${folder}/`)) files++;
+      }
+    }
+    return { manifests: rows.length, read: read.length, files };
   }
 
   livePaths(table: string): string[] {

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
 import { CANDLE_COLUMNS } from '#src/output/candle-columns';
 import { candleRow, windowStartOf } from '#src/output/candle-row';
-import { formatRows } from '#src/output/rows';
 import { isoSeconds } from '#src/output/text';
 import { candleRecord } from '#tests/output/candle-record';
+import { formatted } from '#tests/output/formatted';
 
 const NAME = { symbol: 'TRXUSDT', exchange: 'BINANCE' } as const;
 
@@ -51,7 +51,7 @@ describe('candleRow', () => {
   });
 
   it('prints the agreed CSV', () => {
-    const csv = [...formatRows('csv', CANDLE_COLUMNS, [candleRow(record, NAME)])].join('');
+    const csv = formatted('csv', CANDLE_COLUMNS, [candleRow(record, NAME)]);
     assert.equal(
       csv,
       'window_start,open,high,low,close,volume,trade_count,vwap,quote_volume,first_trade_id,last_trade_id,revision,is_final,is_complete\n' +

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { formatRows, type OutputColumn, type OutputFormat } from '#src/output/rows';
+import type { OutputColumn, OutputFormat } from '#src/output/rows';
+import { formatted } from '#tests/output/formatted';
 
 const COLUMNS: readonly OutputColumn[] = [
   { name: 'note', kind: 'text' },
@@ -21,7 +22,7 @@ type Row = {
 };
 
 function print(format: OutputFormat, rows: readonly Row[]): string {
-  return [...formatRows(format, COLUMNS, rows)].join('');
+  return formatted(format, COLUMNS, rows);
 }
 
 const row: fc.Arbitrary<Row> = fc.record({
@@ -173,7 +174,7 @@ describe('table', () => {
 
 it('a value of the wrong kind is a bug, not output', () => {
   const columns: OutputColumn[] = [{ name: 'price', kind: 'decimal' }];
-  assert.throws(() => [...formatRows('csv', columns, [{ price: 0.1 }])], /column price/);
+  assert.throws(() => formatted('csv', columns, [{ price: 0.1 }]), /column price/);
   const ids: OutputColumn[] = [{ name: 'id', kind: 'integer' }];
-  assert.throws(() => [...formatRows('json', ids, [{ id: 1.5 }])], /column id/);
+  assert.throws(() => formatted('json', ids, [{ id: 1.5 }]), /column id/);
 });

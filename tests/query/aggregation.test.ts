@@ -225,11 +225,12 @@ test('DuckDB computes the same candles, profiles and sums from the same files', 
     const all = fc.sample(trades, { seed: 5, numRuns: 40 }).flat();
     const unique = [...new Map(all.map((one) => [`${one.instrument} ${one.id}`, one])).values()];
     const { files, read } = tradesLake([unique]);
-    const paths = files.map(({ path }, k) => {
-      const to = join(dir, `${k}.parquet`);
-      writeFileSync(to, read(path));
-      return `'${to}'`;
-    });
+    const paths: string[] = [];
+    for (const { path } of files) {
+      const to = join(dir, `${paths.length}.parquet`);
+      writeFileSync(to, await read(path));
+      paths.push(`'${to}'`);
+    }
     const from = `(select *, epoch_us(timestamp) as us, split_part(trade_id, '-', 2)::bigint as id
       from read_parquet([${paths}], hive_partitioning = false)
       where exchange = 'KRAKEN' and symbol = 'BTCUSD'

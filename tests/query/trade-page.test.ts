@@ -50,14 +50,14 @@ function nameOf(one: Trade): string {
   return `${one.timeUs} ${exchange} ${symbol} ${exchange}-${one.id}`;
 }
 
-test('pages of any size are the sorted list, cut; and the last ones its end', () => {
-  fc.assert(
-    fc.property(
+test('pages of any size are the sorted list, cut; and the last ones its end', async () => {
+  await fc.assert(
+    fc.asyncProperty(
       trades,
       filter,
       fc.nat(),
       fc.integer({ min: 1, max: 20 }),
-      (all, wanted, cut, limit) => {
+      async (all, wanted, cut, limit) => {
         const middle = cut % (all.length + 1);
         const { files, read } = tradesLake([all.slice(0, middle), all.slice(middle)]);
         const pruned = files.filter((file) => mayMatch(file, wanted));
@@ -69,7 +69,7 @@ test('pages of any size are the sorted list, cut; and the last ones its end', ()
         const seen: string[] = [];
         let after: TradeKey | undefined;
         do {
-          const page = tradePage(read, { ...ask, which: 'first', ...(after && { after }) });
+          const page = await tradePage(read, { ...ask, which: 'first', ...(after && { after }) });
           assert.ok(page.rows.length <= limit);
           for (const { timestamp, exchange, symbol, trade_id } of page.rows) {
             seen.push(`${timestamp} ${exchange} ${symbol} ${trade_id}`);
@@ -77,7 +77,7 @@ test('pages of any size are the sorted list, cut; and the last ones its end', ()
           after = page.last;
         } while (after !== undefined);
         assert.deepEqual(seen, expected);
-        const { rows } = tradePage(read, { ...ask, which: 'last' });
+        const { rows } = await tradePage(read, { ...ask, which: 'last' });
         assert.deepEqual(
           rows.map(
             ({ timestamp, exchange, symbol, trade_id }) =>
@@ -126,10 +126,10 @@ test('a file is left out only where its bounds exclude it', () => {
   assert.equal(may(['AAA', 'AZZ'], undefined), false);
 });
 
-test('a damaged file is refused, not read', () => {
+test('a damaged file is refused, not read', async () => {
   const lake = tradesLake([[fc.sample(trade, { seed: 1, numRuns: 1 })[0] as Trade]]);
   const [file] = lake.files;
-  const whole = lake.read(file?.path as string);
+  const whole = await lake.read(file?.path as string);
   const flipped = Uint8Array.from(whole);
   flipped[Math.floor(flipped.length / 2)] = (flipped[Math.floor(flipped.length / 2)] as number) ^ 4;
   const filter: TradeFilter = {
@@ -138,6 +138,9 @@ test('a damaged file is refused, not read', () => {
     endUs: 2 ** 53,
   };
   const ask = { files: lake.files, filter, limit: 1, which: 'first', fields: FIELDS } as const;
-  assert.equal(tradePage(() => whole, ask).rows.length, 1);
-  assert.throws(() => tradePage(() => flipped, ask), /is damaged/);
+  assert.equal((await tradePage(async () => whole, ask)).rows.length, 1);
+  await assert.rejects(
+    tradePage(async () => flipped, ask),
+    /is damaged/,
+  );
 });

@@ -19,7 +19,7 @@ export function tradesLake(parts: readonly (readonly Trade[])[]): TradesLake {
   const files = parts
     .filter(({ length }) => length > 0)
     .flatMap((part, k) => encoder.run(tradesJob(part, `job-${k}`)));
-  return { files, read: (path) => readFile(disk, `/lake/${path}`) };
+  return { files, read: async (path) => readFile(disk, `/lake/${path}`) };
 }
 
 export function instrumentOf(trade: Trade): Instrument {

@@ -3,14 +3,17 @@
  * and throws a Violation. When they run is the world's business (world.ts).
  */
 import { createHash } from 'node:crypto';
+import { type Table, tableFromIPC, type Vector } from 'apache-arrow';
+import { readParquet } from 'parquet-wasm';
 import { bronzeTable } from '#schemas/bronze';
-import { DEAD_LETTERS } from '#schemas/dead-letter';
+import { DEAD_LETTER, DEAD_LETTERS } from '#schemas/dead-letter';
 import { exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
+import type { TableSchema } from '#schemas/schema';
 import { TIMEFRAMES } from '#schemas/timeframe';
-import { GOLD_TRADES, silverTable } from '#schemas/trade';
+import { GOLD_TRADES, silverTable, TRADE } from '#schemas/trade';
 import { TABLES } from '#src/iceberg/table-definition';
-import { type DataFile as RowsFile, readDeadLetters, readTrades } from '#src/lake/table-reader';
+import { columnReader } from '#src/lake/column-reader';
 import type { EpochRecord } from '#src/state/epoch-record';
 import type { DataFile } from '#src/state/file-catalog';
 import type { StateStore } from '#src/state/store';
@@ -23,6 +26,9 @@ import { hold, sameRows, Violation } from '#tests/sim/violation';
 import { gapLines, recordLines } from '#tests/support/held-state';
 import { oracleCandles } from '#tests/support/oracle/candles';
 import { gapLine, recordLine } from '#tests/support/oracle/lines';
+
+/** More rows than any file has: one record batch. */
+const ROWS_MAX = 2 ** 30;
 
 export interface Scene {
   readonly disk: SimDisk;
@@ -259,7 +265,7 @@ function linesOf({ disk, lakeDir }: Scene, files: readonly DataFile[]): string[]
 function deadLines(scene: Scene, all: readonly DataFile[]): string[] {
   const files = all.filter((file) => file.table === DEAD_LETTERS);
   if (!scene.parquet) return linesOf(scene, files);
-  return Array.from(readDeadLetters(readOf(scene), files as readonly RowsFile[], {}), (row) =>
+  return parquetRows(scene, DEAD_LETTER, files).map((row) =>
     [
       row.bronze_source,
       row.offset,
@@ -276,7 +282,7 @@ function deadLines(scene: Scene, all: readonly DataFile[]): string[] {
 }
 
 function parquetTrades(scene: Scene, files: readonly DataFile[]): string[] {
-  return Array.from(readTrades(readOf(scene), files as readonly RowsFile[], {}), (row) =>
+  return parquetRows(scene, TRADE, files).map((row) =>
     [
       row.message_id,
       row.trade_id,
@@ -306,8 +312,23 @@ function dateOf(day: unknown): string {
   return new Date(Number(day) * 86_400_000).toISOString().slice(0, 10);
 }
 
-function readOf({ disk, lakeDir }: Scene): (path: string) => Uint8Array {
-  return (path) => Buffer.from((disk.files.get(`${lakeDir}/${path}`) as SimFile).content());
+/** Every row of these files, at once: nothing may happen in the simulation meanwhile. */
+function parquetRows(
+  { disk, lakeDir }: Scene,
+  { columns }: TableSchema,
+  files: readonly DataFile[],
+): Record<string, unknown>[] {
+  return files.flatMap(({ path }) => {
+    const bytes = Buffer.from((disk.files.get(`${lakeDir}/${path}`) as SimFile).content());
+    const arrow: Table = tableFromIPC(readParquet(bytes, { batchSize: ROWS_MAX }).intoIPCStream());
+    const cells = columns.map(
+      (column) =>
+        [column.name, columnReader(column, arrow.getChild(column.name) as Vector)] as const,
+    );
+    return Array.from({ length: arrow.numRows }, (_, row) =>
+      Object.fromEntries(cells.map(([name, cell]) => [name, cell(row)])),
+    );
+  });
 }
 
 function sha256Of(file: SimFile): string {

@@ -63,7 +63,8 @@ export class SimTables {
           commit(table, { epoch, files: wanted });
         }
       },
-      shownEpochs: () => (table) => (this.#snapshots.get(table) ?? []).map(({ epoch }) => epoch),
+      shownEpochs: async () => (table) =>
+        (this.#snapshots.get(table) ?? []).map(({ epoch }) => epoch),
     };
   }
 }

@@ -324,7 +324,8 @@ class SimLake implements LakeThreads {
     this.#around = around;
     this.#freeAtUs = new Array<number>(place.threads).fill(0);
     const { disk } = process;
-    const { lakeDir, instruments } = place;
+    const { instruments, warehouse } = place;
+    const lakeDir = warehouse.dir;
     if (around.parquet) {
       const encoder = new LakeEncoder(instruments, { lakeDir, disk });
       this.#run = (job) => encoder.run(job);

@@ -15,6 +15,7 @@ import {
 } from '#src/state/recovery';
 import { StateCorruptError } from '#src/state/state-errors';
 import { StateStore } from '#src/state/store';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { CREATED_US, epochCommit, stagedFile, temporaryDirectory } from '#tests/state/fixtures';
 
 const [A, B, C] = ['a', 'b', 'c'].map((name) => `gold/data/day=1/${name}.parquet`) as [
@@ -50,7 +51,7 @@ function tablesOf(epochs: number[]) {
     reconcile: async (last: { epoch: number }): Promise<void> => {
       epochs.push(last.epoch);
     },
-    shownEpochs: () => () => [],
+    shownEpochs: async () => () => [],
   };
 }
 
@@ -160,7 +161,8 @@ test('recovery deletes what no epoch names, below the lake and nowhere else', as
   const lakeDir = join(directory, 'lake');
   const store = await StateStore.open(join(directory, 'state'), { createdUs: CREATED_US });
   const published: number[] = [];
-  const at = { disk: nodeDisk(), store, lakeDir, tables: tablesOf(published) };
+  const warehouse = new DiskWarehouse(nodeDisk(), lakeDir);
+  const at = { warehouse, store, tables: tablesOf(published) };
   await recoverLake(at); // a lake that is not there yet
   published.length = 0;
   const table = candleTable('1m');
@@ -215,13 +217,13 @@ test('recovery deletes what no epoch names, below the lake and nowhere else', as
 
   await store.commitEpoch(epochCommit(3, { ...nothing, files: [third] }));
   place(lakeDir, third.path);
-  await deleteRemoved(at, () => []);
+  await deleteRemoved(at, async () => () => []);
   assert.equal(existsSync(join(lakeDir, second.path)), true, 'not published without it yet');
   await store.markPublished(3);
-  await deleteRemoved(at, (name) => (name === table ? [2] : []));
+  await deleteRemoved(at, async () => (name) => (name === table ? [2] : []));
   assert.equal(existsSync(join(lakeDir, second.path)), true, 'a snapshot of epoch 2 shows it');
-  await deleteRemoved(at, () => [1, 3]);
-  await deleteRemoved(at, () => [1, 3]);
+  await deleteRemoved(at, async () => () => [1, 3]);
+  await deleteRemoved(at, async () => () => [1, 3]);
   assert.equal(existsSync(join(lakeDir, second.path)), false);
   assert.deepEqual(store.removedFiles(), []);
   for (const path of keep.slice(1)) assert.equal(existsSync(path), true, path);
@@ -239,7 +241,8 @@ test('a removed file behind a link is forgotten, its target stays', async (t) =>
   const target = place(join(directory, 'outside'), 'g1.parquet');
   mkdirSync(join(lakeDir, 'gold_crypto_trades/data'), { recursive: true });
   symlinkSync(dirname(target), join(lakeDir, 'gold_crypto_trades/data/exchange_date=1'));
-  await deleteRemoved({ disk: nodeDisk(), store, lakeDir }, () => []);
+  const warehouse = new DiskWarehouse(nodeDisk(), lakeDir);
+  await deleteRemoved({ warehouse, store }, async () => () => []);
   assert.equal(existsSync(target), true);
   assert.deepEqual(store.removedFiles(), []);
   await store.close();
@@ -249,7 +252,8 @@ test('a lake without a file its state names, or older than its state, is left al
   const directory = temporaryDirectory(t);
   const lakeDir = join(directory, 'lake');
   const store = await StateStore.open(join(directory, 'state'), { createdUs: CREATED_US });
-  const at = { disk: nodeDisk(), store, lakeDir, tables: tablesOf([]) };
+  const warehouse = new DiskWarehouse(nodeDisk(), lakeDir);
+  const at = { warehouse, store, tables: tablesOf([]) };
   const old = place(lakeDir, 'gold_crypto_trades/data/exchange_date=1/old.parquet');
   const isRefused = (error: unknown): boolean =>
     error instanceof UserError && error.exitCode === EXIT.config && error.message.includes(lakeDir);

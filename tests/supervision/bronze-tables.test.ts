@@ -18,6 +18,7 @@ import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import { recoverLake } from '#src/state/recovery';
 import { StateStore } from '#src/state/store';
 import { tableBronze } from '#src/supervision/bronze-tables';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { query } from '#tests/lake/duckdb';
 import { openLog, temporaryDirectory, withPipeline } from '#tests/pipeline/pipeline';
 import { CREATED_US, epochCommit } from '#tests/state/fixtures';
@@ -80,7 +81,11 @@ class Life {
     makeDirectoryDurably(disk, this.lakeDir);
     this.generation++;
     this.store = await StateStore.open(join(this.root, 'state'), { createdUs: CREATED_US });
-    await recoverLake({ disk, store: this.store, lakeDir: this.lakeDir, tables: NO_TABLES });
+    await recoverLake({
+      warehouse: new DiskWarehouse(disk, this.lakeDir),
+      store: this.store,
+      tables: NO_TABLES,
+    });
     this.writer = openWriter(disk, { dir: this.dir, exchange: EXCHANGE, segmentBytesMax: 700 });
   }
 

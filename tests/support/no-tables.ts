@@ -3,5 +3,5 @@ import type { PublishedTables } from '#src/state/recovery';
 
 export const NO_TABLES: PublishedTables = {
   reconcile: async () => {},
-  shownEpochs: () => () => [],
+  shownEpochs: async () => () => [],
 };

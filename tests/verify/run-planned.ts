@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '#src/config/package-root';
+import { describeViolation, type SimReport } from '#tests/sim/run';
 import type { CheckAnswer } from '#tests/verify/check-program';
 import type { PlannedCheck } from '#tests/verify/plan';
 
@@ -77,19 +78,31 @@ function nothing({ title }: PlannedCheck, seed: number, seconds: number): CheckA
   };
 }
 
-/** A check answers as check-program.ts has it; the simulator with figures of its own. */
+/** A check answers as check-program.ts has it; the simulator with a report of its own. */
 function answerIn(
   text: string,
   check: PlannedCheck,
   seed: number,
   seconds: number,
 ): CheckAnswer | undefined {
-  const given = JSON.parse(text) as Record<string, unknown>;
-  if ('findings' in given && 'outcomes' in given) return given as unknown as CheckAnswer;
-  const figures: Record<string, string | number> = {};
-  for (const [name, value] of Object.entries(given)) {
-    if (typeof value === 'number' || typeof value === 'string') figures[name] = value;
-    else if (value !== null) figures[name] = JSON.stringify(value).slice(0, 400);
-  }
-  return { ...nothing(check, seed, seconds), figures };
+  const given = JSON.parse(text) as CheckAnswer | SimReport;
+  if ('findings' in given) return given;
+  const { violations, modes, faults, exits, marks, marksMissed, ...figures } = given;
+  const outcomes: Record<string, Record<string, number>> = { 'ends of processes': { ...exits } };
+  for (const [fault, times] of Object.entries(faults)) outcomes[fault] = { happened: times };
+  return {
+    ...nothing(check, seed, seconds),
+    figures: {
+      ...figures,
+      violations: violations.length,
+      modes: Object.keys(modes).length,
+      'marks reached': Object.keys(marks).length,
+    },
+    outcomes,
+    missed: [...marksMissed],
+    findings: violations.map((violation) => ({
+      what: describeViolation(violation),
+      command: `npm run sim -- --seed ${violation.seed} --steps ${given.stepsPerSeed}`,
+    })),
+  };
 }

@@ -12,16 +12,17 @@ import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
 import { UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
-import { fileReader } from '#src/commands/file-reader';
 import { loadConfig } from '#src/config/load';
 import { catalogReader } from '#src/iceberg/catalog-reader';
 import { NO_STEPS } from '#src/iceberg/commit-steps';
+import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import { TABLES } from '#src/iceberg/table-definition';
-import { readCandles, readDeadLetters, readTrades } from '#src/lake/table-reader';
+import { type ReadFile, readCandles, readDeadLetters, readTrades } from '#src/lake/table-reader';
 import { LogReader } from '#src/log/log-reader';
 import { audit } from '#src/maintenance/audit';
 import { snapshotRetention } from '#src/maintenance/jobs';
 import { StateStore } from '#src/state/store';
+import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { seeTable } from '#tests/iceberg/independent-reader';
 
 /** A digest, or why there is none. */
@@ -61,12 +62,14 @@ function digestOf(rows: Iterable<string | Uint8Array>): string {
 }
 
 /** Rows in any order: how they are spread over files is not what was asked. */
-function sortedDigest(rows: Iterable<object>): string {
+async function sortedDigest(rows: AsyncIterable<object>): Promise<string> {
   const text = (row: object): string =>
     JSON.stringify(row, (_, value: unknown) =>
       value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
     );
-  return digestOf(Array.from(rows, text).sort());
+  const texts: string[] = [];
+  for await (const row of rows) texts.push(text(row));
+  return digestOf(texts.sort());
 }
 
 /**
@@ -104,6 +107,8 @@ export async function answersOf(
   const isAsked = (name: string): boolean => part === undefined || part === name;
   const answers: Record<string, Answer> = {};
   const lake = join(dataDir, 'lake');
+  const warehouse = new DiskWarehouse(nodeDisk(), lake);
+  const read: ReadFile = (path) => warehouse.get(path);
   if (areas.includes('bronze')) {
     for (const exchange of EXCHANGES) {
       const dir = join(dataDir, 'bronze', exchangeKey(exchange));
@@ -112,9 +117,11 @@ export async function answersOf(
     }
   }
   if (areas.includes('metadata')) {
-    const reader = catalogReader(nodeDisk(), lake);
+    const reader = catalogReader(FILE_CATALOG, warehouse);
     for (const table of [...TABLES.keys()].filter(isAsked)) {
-      answers[`catalog: ${table}`] = await asked(() => reader.load(table)?.metadata ?? 'none');
+      answers[`catalog: ${table}`] = await asked(
+        async () => (await reader.load(table))?.metadata ?? 'none',
+      );
       answers[`icebird: ${table}`] = await asked(async () => {
         const { files, snapshots } = await seeTable(nodeDisk(), lake, table);
         return [[...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1)), snapshots];
@@ -159,30 +166,30 @@ export async function answersOf(
     const tables = [...EXCHANGES.map((e) => silverTable(exchangeKey(e))), GOLD_TRADES];
     for (const table of tables.filter(isAsked)) {
       answers[`rows of ${table}`] = await asked(() =>
-        sortedDigest(readTrades(fileReader(lake), [...store.files(table)])),
+        sortedDigest(readTrades(read, [...store.files(table)])),
       );
     }
     for (const timeframe of TIMEFRAMES) {
       const table = candleTable(timeframe);
       if (!isAsked(table)) continue;
       answers[`rows of ${table}`] = await asked(() =>
-        sortedDigest(readCandles(fileReader(lake), [...store.files(table)])),
+        sortedDigest(readCandles(read, [...store.files(table)])),
       );
     }
     if (isAsked(DEAD_LETTERS)) {
       answers['dead letters'] = await asked(() =>
-        sortedDigest(readDeadLetters(fileReader(lake), [...store.files(DEAD_LETTERS)])),
+        sortedDigest(readDeadLetters(read, [...store.files(DEAD_LETTERS)])),
       );
     }
-    answers.audit = await asked(() => {
+    answers.audit = await asked(async () => {
       const { maintenance } = loadConfig({ env: {}, cwd: dataDir });
       const tables = {
-        disk: nodeDisk(),
-        lakeDir: lake,
+        warehouse,
+        catalog: FILE_CATALOG,
         step: NO_STEPS,
         retention: snapshotRetention(maintenance),
       };
-      return audit({ store, tables }, { path: '', day: '' }, 10_000).problems;
+      return (await audit({ store, tables }, { path: '', day: '' }, 10_000)).problems;
     });
   }
   await store.close();

@@ -22,7 +22,7 @@ import { runCheck } from '#tests/verify/check-program';
 import { PLANTED_BUGS, type PlantedBug } from '#tests/verify/planted/bugs';
 
 const BUGS = 5;
-const SIMULATED_SEEDS = 40;
+const SIMULATED_SEEDS = 24;
 const RUN_MS_MAX = 180_000;
 const SIMULATOR = 'dist/tests/sim/main.js';
 
