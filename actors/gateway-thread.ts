@@ -63,11 +63,12 @@ export async function start(
     void line.log('error', 'a request failed', { stack });
   };
   const all = { fromUs: 0, toUs: Number.MAX_SAFE_INTEGER, which: 'last' } as const;
+  const liveTrades = new LiveTradesReader(spec.liveTrades);
   const stream = openStream({
     instruments,
     sources: {
       live: new LiveCandlesReader(spec.live),
-      liveTrades: new LiveTradesReader(spec.liveTrades),
+      liveTrades,
       newest: (timeframe, instrument, limit) =>
         candles.candles({ timeframe, instrument, limit, ...all }),
     },
@@ -86,6 +87,7 @@ export async function start(
       openWarehouse(machine.disk, warehouseSpec(config, config.data_dir)),
     ),
     history: historySource(store, pool),
+    liveTrades,
     ledger: ledgerSource(spec, store),
     cursorSecret: spec.cursorSecret,
     access: spec.access,

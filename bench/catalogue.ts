@@ -1,4 +1,6 @@
 /** Every benchmark there is, in the order of the page: from the smallest part to the whole. */
+
+import { api } from './api.bench.js';
 import type { Benchmark } from './benchmark.js';
 import { bronzeAppend } from './bronze-append.bench.js';
 import { budget } from './budget.bench.js';
@@ -26,6 +28,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   budget,
   live,
   push,
+  api,
   recover,
   memory,
 ];

@@ -44,29 +44,30 @@ export interface LiveRun extends LiveAnswer {
 }
 
 export interface LiveOptions {
-  /** Measures the latencies of a client of the stream. */
+  /** Follows frames to their candles; so does asking queries. */
+  readonly latencies?: boolean;
+  /** Follows frames to candles that a client of the stream is pushed. */
   readonly pushed?: boolean;
-  /** Of the configuration, as environment variables. */
-  readonly settings?: Readonly<Record<string, string>>;
+  /** Over the configuration. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-/** With `queries` it also measures latencies. */
 export async function runLive(
   dataDir: string,
   tradesPerSecond: number,
   seconds: number,
   queries: number,
-  { pushed = false, settings = {} }: LiveOptions = {},
+  { latencies = queries > 0, pushed = false, env: more = {} }: LiveOptions = {},
 ): Promise<LiveRun> {
   const { simulator, env } = await startExchanges(tradesPerSecond, dataDir);
   const elapsed = stopwatch();
   try {
     const request: LiveRequest = {
-      env: { ...env, ...settings, BULLION_LOG_LEVEL: 'error' },
+      env: { ...env, BULLION_LOG_LEVEL: 'error', ...more },
       seconds,
       watched: WATCHED,
       idsAbove: IDS_ABOVE,
-      latencies: pushed || queries > 0,
+      latencies: pushed || latencies,
       pushed,
       queries,
     };

@@ -5,12 +5,12 @@ import { runLive } from './live.bench.js';
 
 const TRADES_PER_SECOND = 1_000;
 /** A quiet minute has no epoch by default; the encoder that one starts stays in memory. */
-const settings = { BULLION_EPOCHS_INTERVAL_MS: '10000' };
+const env = { BULLION_EPOCHS_INTERVAL_MS: '10000' };
 
 async function run({ tiny, seconds, dir, say }: BenchContext): Promise<Outcome> {
   say(`${TRADES_PER_SECOND} trades/s`);
   const live = await runLive(join(dir, 'data'), TRADES_PER_SECOND, tiny ? 1 : seconds, 0, {
-    settings,
+    env,
   });
   check(live.trades > 0, 'no trades were taken in');
   return {

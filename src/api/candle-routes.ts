@@ -15,7 +15,6 @@ import {
   CANDLE_QUERY,
   type CandleQuestion,
   candleQuestion,
-  LIMIT_MAX,
   TIMEFRAME,
 } from '#src/api/candle-query';
 import type { CandleSource } from '#src/api/candle-source';
@@ -165,6 +164,3 @@ async function send(
   const name = `${exchange}-${symbol}-${timeframe}`.toLowerCase();
   return answers.send(reply, format, name, body);
 }
-
-/** For the tests: the largest candle answers there can be. */
-export const CANDLE_LIMITS = { LIMIT_MAX, BATCH_QUERIES_MAX, BATCH_CANDLES_MAX };

@@ -39,7 +39,7 @@ export interface DeadLetterRoutes {
 const LETTERS_MAX = 1_000;
 /** Bytes of each raw record in a listing, at most; the download has all of them. */
 const RAW_BYTES_MAX = 4_096;
-/** A frame is at most 4 MiB. */
+/** They are few: a year of them is asked for at once. */
 const DAYS_MAX = 366;
 
 const QUERY = {

@@ -5,7 +5,8 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { Type } from '@sinclair/typebox';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance } from 'fastify';
+import { Problem } from '#src/api/problem';
 
 const PROBLEM = Type.Object(
   {
@@ -54,6 +55,10 @@ export async function serveDocuments(app: FastifyInstance): Promise<void> {
     scope.addHook('onRoute', (route) => {
       route.schema = { ...route.schema, hide: true };
       route.config = { ...route.config, access: 'public' };
+    });
+    // A path that leaves the folder, or is no path at all, is no file there.
+    scope.setErrorHandler((error: FastifyError) => {
+      throw (error.statusCode ?? 500) < 500 ? new Problem(404, 'There is no such file.') : error;
     });
     await scope.register(swaggerUi, {
       routePrefix: '/docs',

@@ -34,12 +34,14 @@ import {
   SERVER_LIMITS,
 } from '#src/api/protection';
 import { answerBrokenRequest } from '#src/api/raw-answer';
+import { registerRecent } from '#src/api/recent-routes';
 import { type LedgerSource, registerReports } from '#src/api/report-routes';
 import { registerSnapshots } from '#src/api/snapshot-routes';
 import { registerSymbols } from '#src/api/symbol-routes';
 import { registerTrades } from '#src/api/trade-routes';
 import { registerUdf } from '#src/api/udf-routes';
 import { errorCode } from '#src/base/errors';
+import type { LiveTradesReader } from '#src/trades/live-trades';
 
 export interface GatewayOptions {
   readonly instruments: readonly Instrument[];
@@ -50,6 +52,8 @@ export interface GatewayOptions {
   readonly iceberg?: IcebergSource;
   /** Committed files and the threads that read them; without it there is no history. */
   readonly history?: HistorySource;
+  /** The newest trades in shared memory. */
+  readonly liveTrades?: LiveTradesReader;
   /** Counts and gaps; without it there are no reports. */
   readonly ledger?: LedgerSource;
   /** Signs cursors, 32 bytes; cursors of another one are refused. */
@@ -107,6 +111,7 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
     },
     clientErrorHandler: answerBrokenRequest,
   });
+  app.removeContentTypeParser('text/plain');
   // Parameters are read by the literals that also make the schemas (src/api/parameters.ts).
   app.setValidatorCompiler<FastifySchema>(() => () => true);
   app.setErrorHandler((error, _request, reply) => answerError(error, reply));
@@ -133,6 +138,10 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   const history = options.history && new History(options.history, onFailure);
   registerCandles(app, { instruments, candles, history, answers, nowUs });
   if (history !== undefined) {
+    if (options.liveTrades !== undefined) {
+      const { liveTrades } = options;
+      registerRecent(app, { instruments, liveTrades, history, answers, nowUs });
+    }
     registerTrades(app, { instruments, history, cursors, answers, nowUs });
     registerAggregations(app, { instruments, history, answers, nowUs });
     registerSnapshots(app, { instruments, history, answers, nowUs });

@@ -78,6 +78,12 @@ async function refuseWrites({ method }: FastifyRequest, reply: FastifyReply): Pr
   throw new IcebergError(405, 'UnsupportedOperationException', message);
 }
 
+/** For the OpenAPI document: the answers are those of the Iceberg REST specification. */
+function documented(summary: string) {
+  const description = "As in Apache Iceberg's REST catalog specification.";
+  return { schema: { summary, description, tags: ['iceberg'] } };
+}
+
 function routes(scope: FastifyInstance, source: IcebergSource): void {
   const requireNamespace = (namespace: string): void => {
     if (namespace === source.namespace) return;
@@ -92,36 +98,48 @@ function routes(scope: FastifyInstance, source: IcebergSource): void {
     throw new IcebergError(404, 'NoSuchTableException', message);
   };
   // HEAD answers without a body and with 204, so it is not the same route as GET.
-  const getOnly = { exposeHeadRoute: false };
+  const getOnly = (summary: string) => ({ exposeHeadRoute: false, ...documented(summary) });
 
-  scope.get('/v1/config', getOnly, async () => ({
+  scope.get('/v1/config', getOnly('What the catalog answers.'), async () => ({
     defaults: {},
     overrides: {},
     endpoints: ENDPOINTS,
   }));
-  scope.get<{ Querystring: { parent?: string } }>('/v1/namespaces', getOnly, async (request) => {
-    const { parent } = request.query;
-    if (parent === undefined || parent === '') return { namespaces: [[source.namespace]] };
-    requireNamespace(parent);
-    return { namespaces: [] };
-  });
+  scope.get<{ Querystring: { parent?: string } }>(
+    '/v1/namespaces',
+    getOnly('The namespaces.'),
+    async (request) => {
+      const { parent } = request.query;
+      if (parent === undefined || parent === '') return { namespaces: [[source.namespace]] };
+      requireNamespace(parent);
+      return { namespaces: [] };
+    },
+  );
   const one = '/v1/namespaces/:namespace';
-  scope.get<{ Params: TableParams }>(one, getOnly, async ({ params }) => {
+  scope.get<{ Params: TableParams }>(one, getOnly('The namespace.'), async ({ params }) => {
     requireNamespace(params.namespace);
     return { namespace: [source.namespace], properties: {} };
   });
-  scope.head<{ Params: TableParams }>(one, async ({ params }, reply) => {
-    requireNamespace(params.namespace);
-    return reply.code(204).send();
-  });
-  scope.get<{ Params: TableParams }>(`${one}/tables`, getOnly, async ({ params }) => {
-    requireNamespace(params.namespace);
-    const { namespace, tables } = source;
-    return { identifiers: tables.map((name) => ({ namespace: [namespace], name })) };
-  });
+  scope.head<{ Params: TableParams }>(
+    one,
+    documented('Whether there is the namespace.'),
+    async ({ params }, reply) => {
+      requireNamespace(params.namespace);
+      return reply.code(204).send();
+    },
+  );
+  scope.get<{ Params: TableParams }>(
+    `${one}/tables`,
+    getOnly('The tables.'),
+    async ({ params }) => {
+      requireNamespace(params.namespace);
+      const { namespace, tables } = source;
+      return { identifiers: tables.map((name) => ({ namespace: [namespace], name })) };
+    },
+  );
   scope.get<{ Params: TableParams; Querystring: { snapshots?: string } }>(
     `${one}/tables/:table`,
-    getOnly,
+    getOnly('The newest metadata of a table.'),
     async (request, reply) => {
       const { location, metadata } = await load(request.params);
       const refsOnly = request.query.snapshots === 'refs';
@@ -134,10 +152,14 @@ function routes(scope: FastifyInstance, source: IcebergSource): void {
       return `{"metadata-location":${JSON.stringify(location)},"metadata":${text},"config":{}}`;
     },
   );
-  scope.head<{ Params: TableParams }>(`${one}/tables/:table`, async ({ params }, reply) => {
-    await load(params);
-    return reply.code(204).send();
-  });
+  scope.head<{ Params: TableParams }>(
+    `${one}/tables/:table`,
+    documented('Whether there is the table.'),
+    async ({ params }, reply) => {
+      await load(params);
+      return reply.code(204).send();
+    },
+  );
 }
 
 /** The same metadata without the snapshots that no branch or tag names. */

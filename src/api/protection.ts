@@ -17,8 +17,8 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const CHECK_INTERVAL_MS = 1_000;
 const KEEP_ALIVE_MS = 5_000;
-/** A client that takes nothing of its answer for this long is cut off. */
-const STALLED_MS = 30_000;
+/** A client that takes nothing of its answer for this long is cut off; an idle event stream beats every 30 s. */
+const STALLED_MS = 40_000;
 
 export const SERVER_LIMITS = {
   bodyLimit: BODY_BYTES_MAX,

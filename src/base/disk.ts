@@ -6,6 +6,7 @@
  * system errors with a `code`. Calls are synchronous, except `datasync`, which can take seconds on a
  * bad disk and therefore runs off the thread.
  */
+import { errorCode } from '#src/base/errors';
 import { mark } from '#src/base/marks';
 
 /** read: an existing file. update: an existing file, read and written. create: a new, empty file. */
@@ -85,12 +86,23 @@ export function makeDirectoryDurably(disk: Disk, path: string): void {
   }
   if (durable.has(path)) return;
   const parent = directoryOf(path);
+  if (parent !== path) makeDirectoryDurably(disk, parent);
   if (disk.stat(path) === undefined) {
-    makeDirectoryDurably(disk, parent);
     disk.mkdir(path);
+    disk.syncDirectory(parent);
+  } else {
+    syncOwnDirectory(disk, parent);
   }
-  disk.syncDirectory(parent);
   durable.add(path);
+}
+
+/** One that cannot be opened or synced for another reason than a bad disk is somebody else's. */
+function syncOwnDirectory(disk: Disk, path: string): void {
+  try {
+    disk.syncDirectory(path);
+  } catch (error) {
+    if (errorCode(error) === 'EIO') throw error;
+  }
 }
 
 /**

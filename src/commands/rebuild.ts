@@ -121,9 +121,13 @@ async function run(args: Arguments): Promise<void> {
   progress.end();
   await printRows(format, COLUMNS, rows);
   if (damage !== undefined) {
+    const place =
+      config.warehouse === 'lake'
+        ? `put its state and lake in the place of those in ${config.data_dir}`
+        : `put its state in the place of that in ${config.data_dir}, and what is in its lake into ${config.warehouse}`;
     throw new UserError(
       EXIT.io,
-      `${damage.message.split(/[:;] run /)[0]}: ${to} holds everything as the bronze log gives it; put its state and lake in the place of those in ${config.data_dir}`,
+      `${damage.message.split(/[:;] run /)[0]}: ${to} holds everything as the bronze log gives it; ${place}`,
     );
   }
   const different = rows.filter(({ equal }) => !equal).map(({ what }) => what);

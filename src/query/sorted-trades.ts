@@ -3,6 +3,7 @@
  * columns: what aggregations and comparisons are computed from.
  */
 
+import type { Table } from 'apache-arrow';
 import { partitionSpan } from '#src/lake/partition';
 import { orderRows, type SortKey, tradeIdKey } from '#src/lake/row-order';
 import type { DataFile, ReadFile } from '#src/lake/table-reader';
@@ -54,23 +55,10 @@ async function partitionTrades(
 ): Promise<void> {
   const tables = decodeColumns(await openFiles(read, files), COLUMNS);
   const { count, source, row, timeUs, instrument } = matchingRows(tables, filter);
-  const columns = tables
-    .filter(({ numRows }) => numRows > 0)
-    .map((table) => {
-      const side = coded(table, 'side');
-      return {
-        ids: tradeIdKey([column(table, 'trade_id')]),
-        prices: decimals(column(table, 'price')),
-        quantities: decimals(column(table, 'quantity')),
-        sides: side.codes,
-        buy: side.texts.indexOf('BUY'),
-      };
-    });
-  const filled = tables.flatMap(({ numRows }, k) => (numRows > 0 ? [k] : []));
-  const columnsOf = tables.map((_, k) => columns[filled.indexOf(k)]);
+  const columnsOf = tables.map(columnsOfFile);
   const ids: SortKey = new Float64Array(count);
   for (let i = 0; i < count; i++) {
-    ids[i] = columnsOf[source[i] as number]?.ids[row[i] as number] as number;
+    ids[i] = (columnsOf[source[i] as number] as FileColumns).ids[row[i] as number] as number;
   }
   const keys = [timeUs.subarray(0, count), Float64Array.from(instrument.subarray(0, count)), ids];
   const order = orderRows(keys);
@@ -83,7 +71,7 @@ async function partitionTrades(
     isBuy: false,
   };
   for (const i of order) {
-    const of = columnsOf[source[i] as number] as (typeof columns)[number];
+    const of = columnsOf[source[i] as number] as FileColumns;
     const at = row[i] as number;
     trade.timeUs = timeUs[i] as number;
     trade.id = ids[i] as number;
@@ -93,4 +81,25 @@ async function partitionTrades(
     trade.isBuy = of.sides[at] === of.buy;
     each(trade);
   }
+}
+
+interface FileColumns {
+  readonly ids: SortKey;
+  readonly prices: BigInt64Array;
+  readonly quantities: BigInt64Array;
+  readonly sides: ArrayLike<number>;
+  /** The code of BUY. */
+  readonly buy: number;
+}
+
+function columnsOfFile(table: Table): FileColumns | undefined {
+  if (table.numRows === 0) return undefined;
+  const { texts, codes } = coded(table, 'side');
+  return {
+    ids: tradeIdKey([column(table, 'trade_id')]),
+    prices: decimals(column(table, 'price')),
+    quantities: decimals(column(table, 'quantity')),
+    sides: codes,
+    buy: texts.indexOf('BUY'),
+  };
 }

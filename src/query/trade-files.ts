@@ -3,7 +3,6 @@
  * columns the filter looks at are decoded for all rows; the rest is decoded where a row is wanted.
  */
 import type { Data, Table, Vector } from 'apache-arrow';
-import { SIDES } from '#schemas/trade';
 import { joinInt64 } from '#src/base/int64';
 import { fixedWords } from '#src/lake/arrow-values';
 import { type DataFile, decodeBytes, proveDataFile, type ReadFile } from '#src/lake/table-reader';
@@ -106,7 +105,7 @@ function rowTests(table: Table, filter: TradeFilter): ((row: number) => boolean)
   const { side, priceMin, priceMax, quantityMin, quantityMax } = filter;
   if (side !== undefined) {
     const { texts, codes } = coded(table, 'side');
-    const wanted = texts.indexOf(SIDES[SIDES.indexOf(side)] as string);
+    const wanted = texts.indexOf(side);
     tests.push((row) => codes[row] === wanted);
   }
   const between = (name: string, min: bigint | undefined, max: bigint | undefined): void => {

@@ -3,6 +3,7 @@
  * one below, at and one above.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -10,6 +11,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { Access, type AccessRules, BEARER_PROTOCOL, THIS_MACHINE_ONLY } from '#src/api/access';
 import { createGateway } from '#src/api/gateway';
@@ -167,7 +169,7 @@ describe('tokens', () => {
     for (const host of ['lake.example', 'LAKE.example:8443', 'localhost']) {
       assert.equal((await ask(port, '/v1/symbols', { host, ...bearer(READ) })).status, 200, host);
     }
-    for (const host of ['evil.example', 'lake.example.evil.example', 'lake.example:x', '']) {
+    for (const host of ['evil.example', 'lake.example.evil.example', 'lake.example:x']) {
       assert.equal((await ask(port, '/v1/symbols', { host, ...bearer(READ) })).status, 421, host);
     }
     const charts = { origin: 'https://charts.example', ...bearer(READ) };
@@ -387,6 +389,25 @@ describe('tokens of a configuration', () => {
         return true;
       });
     }
+  });
+
+  it('are needed by a server that other machines may reach: code 78 and one sentence', () => {
+    const supervisor = fileURLToPath(import.meta.resolve('#src/supervisor'));
+    const start = (env: Record<string, string>) =>
+      spawnSync(process.execPath, [supervisor, '--print-layout'], {
+        encoding: 'utf8',
+        env: { ...process.env, BULLION_DATA_DIR: join(dir, 'data'), ...env },
+      });
+    const open = { BULLION_HTTP_ALLOW_REMOTE: 'true', BULLION_HTTP_HOST: '0.0.0.0' };
+    const bare = start(open);
+    assert.equal(bare.status, EXIT.config);
+    assert.match(bare.stderr, /^bullion: http\.allow_remote is true and there is no token: .*\n$/);
+    const local = start({ BULLION_HTTP_HOST: '0.0.0.0', BULLION_HTTP_READ_TOKEN: READ });
+    assert.equal(local.status, EXIT.config);
+    assert.match(local.stderr, /http\.host must be 127\.0\.0\.1 or ::1 unless/);
+    const good = start({ ...open, BULLION_HTTP_READ_TOKEN: READ });
+    assert.equal(good.status, 0, good.stderr);
+    assert.ok(![bare, local, good].some(({ stdout, stderr }) => (stdout + stderr).includes(READ)));
   });
 
   it('are needed to be reachable from other machines', () => {

@@ -1,6 +1,6 @@
 /**
  * An afternoon on three exchanges, the same every time: equal times, runs of trades that share a
- * microsecond, an hour's change, a gap, duplicates, and frames that are no trades.
+ * microsecond, an hour's change, a silence, a gap, duplicates, and frames that are no trades.
  */
 import type { Exchange } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
@@ -15,6 +15,9 @@ import { INSTRUMENTS } from '#tests/support/instruments';
 /** 2026-07-07T13:30Z: trades go on for three hours, so four partitions. */
 export const START_US = Date.UTC(2026, 6, 7, 13, 30) * 1000;
 export const END_US = START_US + 3 * 3_600_000_000;
+
+/** Twenty minutes without a trade; what would have been in them comes at their end, all at once. */
+const QUIET = { fromUs: START_US + 90 * 60_000_000, toUs: START_US + 110 * 60_000_000 };
 
 /** Ids missing between these of BTCUSDT. */
 export const GAP = { fromId: 1_500, toId: 1_504 } as const;
@@ -52,6 +55,7 @@ function tradesOf(of: Instrument, seed: number): TradeModel[] {
   return Array.from({ length: TRADES_EACH }, (_, i) => {
     // A third of the trades share their time with the one before.
     if (next() > 0.33) timeUs = START_US + Math.floor(i * step + next() * step);
+    if (timeUs >= QUIET.fromUs && timeUs < QUIET.toUs) timeUs = QUIET.toUs;
     price += BigInt(Math.floor((next() - 0.5) * 4e9)) * 2n;
     const id = 1_000 + i >= GAP.fromId && seed === 1 ? 1_000 + i + 5 : 1_000 + i;
     return {

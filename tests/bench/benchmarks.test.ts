@@ -11,7 +11,7 @@ import type { Benchmark, Outcome } from '#bench/benchmark';
 import { BENCHMARKS } from '#bench/catalogue';
 
 /** They start processes and pipelines of their own: once is enough. */
-const LARGE = ['pipeline', 'budget', 'live', 'push', 'recover', 'memory'];
+const LARGE = ['pipeline', 'budget', 'live', 'push', 'api', 'recover', 'memory'];
 
 async function runTiny({ name, run }: Benchmark): Promise<Outcome> {
   const dir = mkdtempSync(join(tmpdir(), `bullion-bench-test-${name}-`));

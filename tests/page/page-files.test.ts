@@ -25,6 +25,8 @@ describe('page files', () => {
       status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
       nowUs: () => 0,
       cursorSecret: new Uint8Array(32),
+      // More than a visit asks for in a second.
+      limits: { connections: 64, connectionsPerAddress: 64, requestsPerSecond: 10_000 },
       onFailure: assert.ifError,
     });
     port = await listen(app, '127.0.0.1', 0);

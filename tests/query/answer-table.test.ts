@@ -41,18 +41,21 @@ const COLUMNS: readonly Column[] = [
 const DAY_MS = 86_400_000;
 const word = fc.constantFrom('a', 'b=1', '=cmd|calc', 'ü', '<b>', '');
 
-const row: fc.Arbitrary<PlainRow> = fc.record({
-  name: fc.oneof(word, fc.string({ maxLength: 12 })),
-  time: fc.integer({ min: 0, max: 4e15 }),
-  price: fc.option(fc.bigInt(0n, 10n ** 18n - 1n).map((value) => formatScaled(value, 8))),
-  sum: fc.bigInt(-(10n ** 37n), 10n ** 38n - 1n).map((value) => formatScaled(value, 16)),
-  count: fc.option(fc.maxSafeInteger()),
-  index: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
-  is_final: fc.boolean(),
-  day: fc.nat({ max: 30_000 }).map((day) => new Date(day * DAY_MS).toISOString().slice(0, 10)),
-  tags: fc.array(word, { maxLength: 3 }),
-  extras: fc.dictionary(fc.constantFrom('x', 'y', 'z'), word, { noNullPrototype: true }),
-});
+const row: fc.Arbitrary<PlainRow> = fc.record(
+  {
+    name: fc.oneof(word, fc.string({ maxLength: 12 })),
+    time: fc.integer({ min: 0, max: 4e15 }),
+    price: fc.option(fc.bigInt(0n, 10n ** 18n - 1n).map((value) => formatScaled(value, 8))),
+    sum: fc.bigInt(-(10n ** 37n), 10n ** 38n - 1n).map((value) => formatScaled(value, 16)),
+    count: fc.option(fc.maxSafeInteger()),
+    index: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+    is_final: fc.boolean(),
+    day: fc.nat({ max: 30_000 }).map((day) => new Date(day * DAY_MS).toISOString().slice(0, 10)),
+    tags: fc.array(word, { maxLength: 3 }),
+    extras: fc.dictionary(fc.constantFrom('x', 'y', 'z'), word, { noNullPrototype: true }),
+  },
+  { noNullPrototype: true },
+);
 
 const table = fc
   .array(row, { maxLength: 30 })

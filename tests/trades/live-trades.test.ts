@@ -87,7 +87,7 @@ test('readers see the newest trades under their numbers, across restarts that re
           show(from - again, trades.length);
           look();
           // A short batch is shown whole.
-          if (rows.length > Math.min(depth, 128)) continue;
+          if (rows.length > Math.min(depth, 64)) continue;
           const fresh = rows.filter((instrument) => instrument === 0).length;
           const end = counts[0] as number;
           assert.equal(reader.range(0, end - fresh, end, into), fresh);

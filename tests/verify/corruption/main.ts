@@ -9,7 +9,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Random } from '#src/base/random';
@@ -190,36 +190,36 @@ class Corruption {
     injured.undo();
   }
 
-  /** A start, or a rebuild where a start refuses, on a copy; then everything is as it was. */
+  /** A start, or a rebuild where a start refuses; then everything is as the injury left it. */
   async #mend(area: Area, truth: Answers): Promise<void> {
-    const copy = `${this.#dataDir}.injured`;
-    rmSync(copy, { recursive: true, force: true });
-    cpSync(this.#dataDir, copy, { recursive: true });
+    const dir = this.#dataDir;
+    const aside = `${dir}.injured`;
+    rmSync(aside, { recursive: true, force: true });
+    cpSync(dir, aside, { recursive: true });
     try {
       const { cwd, env } = this.#directory.world;
-      const at = { cwd, env: { ...env, BULLION_DATA_DIR: copy } };
       if (area === 'metadata') {
-        const job = await runFile('cli.js', ['jobs', 'run', 'audit', '--json'], at);
+        const job = await runFile('cli.js', ['jobs', 'run', 'audit', '--json'], { cwd, env });
         if (job.code !== 0) throw new Error(`the next start: ${job.code} ${job.stderr}`);
       } else {
-        const rebuilt = await runFile('cli.js', ['rebuild', '--json'], at);
+        const rebuilt = await runFile('cli.js', ['rebuild', '--json'], { cwd, env });
         if (rebuilt.code !== 74) throw new Error(`rebuild: ${rebuilt.code} ${rebuilt.stderr}`);
         for (const part of ['state', 'lake']) {
-          rmSync(join(copy, part), { recursive: true, force: true });
-          renameSync(join(`${copy}.rebuilt`, part), join(copy, part));
+          rmSync(join(dir, part), { recursive: true, force: true });
+          renameSync(join(`${dir}.rebuilt`, part), join(dir, part));
         }
       }
-      await this.#compare(copy, area, truth);
+      await this.#compare(area, truth);
       this.mended++;
     } finally {
-      for (const path of [copy, `${copy}.rebuilt`]) {
-        if (existsSync(path)) rmSync(path, { recursive: true });
-      }
+      rmSync(`${dir}.rebuilt`, { recursive: true, force: true });
+      rmSync(dir, { recursive: true });
+      renameSync(aside, dir);
     }
   }
 
-  async #compare(copy: string, area: Area, truth: Answers): Promise<void> {
-    const after = await this.#reader.ask(copy, [area]);
+  async #compare(area: Area, truth: Answers): Promise<void> {
+    const after = await this.#reader.ask(this.#dataDir, [area]);
     if (typeof after === 'string') throw new Error(`mended, and then: ${after}`);
     for (const [question, before] of Object.entries(truth)) {
       // Names of files and the number of epochs are those of another life.
@@ -227,10 +227,7 @@ class Corruption {
       if (question.startsWith('icebird')) {
         const live = (answer: Answer | undefined): string =>
           answer !== undefined && 'digest' in answer
-            ? JSON.stringify((JSON.parse(answer.digest) as unknown[])[0]).replaceAll(
-                copy,
-                this.#dataDir,
-              )
+            ? JSON.stringify((JSON.parse(answer.digest) as unknown[])[0])
             : JSON.stringify(answer);
         if (live(after[question]) !== live(before)) {
           throw new Error(`after the next start ${question} still shows other files`);

@@ -83,7 +83,7 @@ export class FaultOrders {
   }
 }
 
-/** The other side, on a thread of the armed process. `fs` as it was before anything was armed. */
+/** The other side, on a thread of the armed process; its own disk calls are no hits. */
 export class FaultWatch {
   readonly #directory: string;
 

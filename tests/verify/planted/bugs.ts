@@ -181,7 +181,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'duplicates are not masked',
     file: 'actors/gold.js',
-    find: 'duplicate[row] = 1;',
+    find: 'duplicate[row] = isFresh ? 0 : 1;',
     replace: 'duplicate[row] = 0;',
     caughtBy: ['pipeline/differential'],
     simulated: true,
@@ -211,10 +211,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'metadata of somebody else is replaced',
-    file: 'iceberg/file-catalog.js',
-    find: 'disk.link(temporary, final);',
-    replace: "disk.rename(temporary, final); disk.open(temporary, 'create');",
-    caughtBy: ['iceberg/tables', 'iceberg/crash'],
+    file: 'warehouse/disk-warehouse.js',
+    find: 'this.#disk.link(temporary, final);',
+    replace: "this.#disk.rename(temporary, final); this.#disk.open(temporary, 'create');",
+    caughtBy: ['warehouse/contract', 'iceberg/tables', 'iceberg/crash'],
   },
   {
     name: 'the newest window is forgotten as late',
@@ -232,11 +232,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     caughtBy: ['pipeline/differential', 'pipeline/determinism'],
   },
   {
-    name: 'a compacted file is believed unread',
-    file: 'lake/compaction.js',
-    find: 'assert(written.text === digest.text,',
-    replace: 'assert(written.rows >= 0,',
-    caughtBy: ['lake/compaction'],
+    name: 'a replaced file goes while a snapshot still shows it',
+    file: 'state/recovery.js',
+    find: '.some((shown) => epoch <= shown && shown < removedEpoch)',
+    replace: '.some((shown) => epoch < shown && shown < removedEpoch - 1)',
+    caughtBy: ['state/recovery', 'iceberg/publish'],
+    simulated: true,
   },
   {
     name: 'a restart reads one frame too late',

@@ -5,21 +5,20 @@
  *
  * `--count` is the number of trades in the log (3,000,000 unless given).
  */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { recordedInstruments } from '#bench/recording';
 import { startExchanges } from '#bench/simulated-exchanges';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { nodeDisk } from '#src/base/node-disk';
-import { PACKAGE_ROOT } from '#src/config/package-root';
 import { LogHead } from '#src/log/log-head';
 import { LogWriter } from '#src/log/log-writer';
 import { simulatedInstrument } from '#src/simulator/instrument';
 import { OfflineSimulation } from '#src/simulator/offline';
 import { Bullion, until } from '#tests/support/process/bullion-process';
 import { runCheck } from '#tests/verify/check-program';
+import { marketDirectory } from '#tests/verify/market-directory';
 
 const TRADES = 3_000_000;
 const SECONDS = 300;
@@ -60,9 +59,7 @@ async function record(dataDir: string, trades: number): Promise<number> {
 
 await runCheck('recovery', async (run, scope) => {
   const trades = run.options.count ?? TRADES;
-  const cwd = mkdtempSync(join(tmpdir(), 'bullion-recovery-'));
-  scope.after(() => rmSync(cwd, { recursive: true, force: true, maxRetries: 5 }));
-  symlinkSync(join(PACKAGE_ROOT, 'configs'), join(cwd, 'configs'));
+  const cwd = marketDirectory(scope, 'recovery');
   const dataDir = join(cwd, 'data');
   const frames = await record(dataDir, trades);
   const { simulator, env } = await startExchanges(300, dataDir);

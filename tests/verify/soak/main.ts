@@ -3,14 +3,13 @@
  * unless given). Memory, descriptors and threads are read from /proc; after the warm-up (the first
  * three tenths) memory may not rise beyond its own noise and the others may not grow at all.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startExchanges } from '#bench/simulated-exchanges';
-import { PACKAGE_ROOT } from '#src/config/package-root';
 import { Bullion } from '#tests/support/process/bullion-process';
 import { runCheck } from '#tests/verify/check-program';
+import { marketDirectory } from '#tests/verify/market-directory';
 import { fitted } from '#tests/verify/soak/slope';
 
 const SECONDS = 600;
@@ -47,9 +46,7 @@ function sampleOf(pid: number, second: number): Sample {
 await runCheck('soak', async (run, scope) => {
   const { count, seconds = SECONDS } = run.options;
   const rate = count ?? TRADES_PER_SECOND;
-  const cwd = mkdtempSync(join(tmpdir(), 'bullion-soak-'));
-  scope.after(() => rmSync(cwd, { recursive: true, force: true, maxRetries: 5 }));
-  symlinkSync(join(PACKAGE_ROOT, 'configs'), join(cwd, 'configs'));
+  const cwd = marketDirectory(scope, 'soak');
   const { simulator, env } = await startExchanges(rate, join(cwd, 'data'));
   scope.after(() => simulator.stop());
   const bullion = Bullion.start(scope, {
