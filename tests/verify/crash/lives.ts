@@ -21,6 +21,8 @@ export interface Step {
 /** What a fault may end the process with: a person is to look at the disk, or a bug. */
 const MAY_END_WITH = [70, 74];
 const REACHED_MS_MAX = 6_000;
+/** An orderly end takes ten seconds at most; a kill none. */
+const END_MS_MAX = 15_000;
 export const NOT_REACHED = 'not reached';
 
 function restartsOf(bullion: Bullion): number {
@@ -210,21 +212,21 @@ async function outcomeOf(
     directory.ended();
     return 'stood still, killed from outside';
   }
+  const isDeadly = order.action === 'kill' || order.action === 'term';
   const waited = await Promise.race([
     over,
-    directory.wholeAgain(bullion).catch((error: unknown) => (bullion.isOver ? over : error)),
+    isDeadly
+      ? pause(END_MS_MAX, new Error(`${order.action} had no effect`))
+      : directory.wholeAgain(bullion).catch((error: unknown) => (bullion.isOver ? over : error)),
   ]);
   directory.orders.withdraw();
   if (waited === undefined) {
-    if (order.action === 'kill' || order.action === 'term') {
-      throw new Error(`${order.action} had no effect`);
-    }
     return restartsOf(bullion) > restarts ? 'restarted inside' : 'went on';
   }
   if (waited instanceof Error) {
     const exit = await bullion.end('SIGKILL');
     directory.ended();
-    throw new Error(`never whole again: ${told(bullion, exit)}`);
+    throw new Error(`never whole again (${waited.message}): ${told(bullion, exit)}`);
   }
   const exit = waited as Exit;
   directory.ended();
