@@ -20,7 +20,9 @@ export interface Step {
 
 /** What a fault may end the process with: a person is to look at the disk, or a bug. */
 const MAY_END_WITH = [70, 74];
+/** Once it is up. */
 const REACHED_MS_MAX = 6_000;
+const START_MS_MAX = 60_000;
 /** An orderly end takes ten seconds at most; a kill none. */
 const END_MS_MAX = 15_000;
 export const NOT_REACHED = 'not reached';
@@ -190,13 +192,18 @@ async function outcomeOf(
   restarts: number,
 ): Promise<string> {
   const over = bullion.exited;
+  let upMs: number | undefined;
   const struck = await until(
     'the order to strike',
-    () => directory.orders.hasStruck(order) || bullion.isOver,
-    REACHED_MS_MAX,
-    10,
-  ).catch(() => false);
-  if (struck === false) {
+    () => {
+      if (directory.orders.hasStruck(order) || bullion.isOver) return 'yes';
+      if (bullion.text.includes('"msg":"ready"')) upMs ??= performance.now();
+      return upMs !== undefined && performance.now() - upMs > REACHED_MS_MAX && 'no';
+    },
+    START_MS_MAX,
+    20,
+  );
+  if (struck === 'no') {
     directory.orders.withdraw();
     return NOT_REACHED;
   }
