@@ -9,6 +9,8 @@ export interface BenchContext {
   readonly trades: number;
   /** Length of each timed run at a fixed rate. */
   readonly seconds: number;
+  /** How often what has targets is run; the median stands for it. */
+  readonly runs: number;
   /** A folder of its own, deleted afterwards. */
   readonly dir: string;
   /** Tells a person how far it is. */

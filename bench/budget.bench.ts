@@ -76,7 +76,12 @@ async function run(context: BenchContext): Promise<Outcome> {
     );
   };
   const remarks = [
-    "Foretold is what the threads' costs allow once the start is over and no core is ever idle.",
+    "A thread's cost is the difference between two runs of different length on one pinned core. " +
+      'Foretold is what these costs allow once the start is over and no core is ever idle: for ' +
+      `${CORES} cores the dearest threads are placed first, each where there is most room, encoding is ` +
+      'divided over as many lake threads as serve best, and the fullest core sets the rate. It is ' +
+      'arithmetic, not a promise: disk and memory are taken to be those of this machine, and the ' +
+      'sockets of ingest are not part of it.',
   ];
   if (!context.tiny) {
     compare(1, one);

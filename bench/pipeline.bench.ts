@@ -25,9 +25,6 @@ import { type Recording, recording, type Truth } from './recording.js';
 import { type Repeats, repeat } from './repeats.js';
 import { type StoredGold, storedGold } from './stored-gold.js';
 
-/** Of Bullion and DuckDB, whose figures have targets; the others run once. */
-const REPEATS = 3;
-
 /** Peers judge a trade's validity more simply; one in 10,000 is invalid. */
 const PEER_TOLERANCE = 0.0005;
 
@@ -153,7 +150,7 @@ async function run(context: BenchContext): Promise<Outcome> {
   const recorded = recording(context);
   const { truth } = recorded;
   const cores = Math.min(2, coresAllowed().length);
-  const repeats = tiny ? 1 : REPEATS;
+  const repeats = tiny ? 1 : context.runs;
   const figures: Figure[] = [];
   const peers: Figure[] = [];
   const remarks: string[] = [];

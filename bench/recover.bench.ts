@@ -31,7 +31,7 @@ async function run(context: BenchContext): Promise<Outcome> {
     figures: [
       {
         name: `start to first live candle, ${recorded.truth.trades.toLocaleString('en')} trades before it`,
-        value: Math.min(...took) / 1_000,
+        value: (took.sort((a, b) => a - b)[took.length >> 1] as number) / 1_000,
         unit: 's',
         target: { atMost: 2 },
       },

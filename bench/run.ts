@@ -1,9 +1,11 @@
 /**
- * `npm run bench [-- NAME...] [--trades N] [--seconds S]`: runs benchmarks for real, prints their
+ * `npm run bench [-- NAME...] [--trades N] [--seconds S] [--runs R]`: runs benchmarks for real, prints their
  * figures and writes them to bench/RESULTS.md. Without names: all of them.
  *
  * 20 million trades by default: 10 GB under the system's folder for temporary files, kept between
- * runs of the same size (`--forget` deletes it afterwards). Run it on a machine with nothing else to do.
+ * runs of the same size (`--forget` deletes it afterwards), and up to 6 GB more while it runs. All of
+ * it takes some 25 minutes, half of them DuckDB's. Run it on a machine with nothing else to do; one
+ * benchmark at a time replaces its own section of the page only.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +20,7 @@ import { formatValue, renderSection, type Section, updatePage } from './results-
 
 const TRADES = 20_000_000;
 const SECONDS = 60;
+const RUNS = 3;
 const PAGE = join(PACKAGE_ROOT, 'bench/RESULTS.md');
 
 function print({ figures, digest, remarks = [] }: Outcome): void {
@@ -30,7 +33,10 @@ function print({ figures, digest, remarks = [] }: Outcome): void {
   console.log(`  digest ${digest}\n`);
 }
 
-async function measure(benchmark: Benchmark, sizes: Pick<BenchContext, 'trades' | 'seconds'>) {
+async function measure(
+  benchmark: Benchmark,
+  sizes: Pick<BenchContext, 'trades' | 'seconds' | 'runs'>,
+) {
   const machine = describeMachine(machineFacts());
   const dir = mkdtempSync(join(tmpdir(), `bullion-bench-${benchmark.name}-`));
   console.log(`${benchmark.name}: ${benchmark.about}\n  ${machine}`);
@@ -48,6 +54,7 @@ const { values, positionals } = parseArgs({
   options: {
     trades: { type: 'string' },
     seconds: { type: 'string' },
+    runs: { type: 'string' },
     forget: { type: 'boolean' },
   },
   allowPositionals: true,
@@ -64,6 +71,7 @@ const chosen = BENCHMARKS.filter(
 const sizes = {
   trades: Number(values.trades ?? TRADES),
   seconds: Number(values.seconds ?? SECONDS),
+  runs: Number(values.runs ?? RUNS),
 };
 for (const benchmark of chosen) {
   const section: Section = await measure(benchmark, sizes);

@@ -16,7 +16,7 @@ const LARGE = ['pipeline', 'budget', 'live', 'push', 'api', 'recover', 'memory']
 async function runTiny({ name, run }: Benchmark): Promise<Outcome> {
   const dir = mkdtempSync(join(tmpdir(), `bullion-bench-test-${name}-`));
   try {
-    return await run({ tiny: true, trades: 3_000, seconds: 1, dir, say: () => {} });
+    return await run({ tiny: true, trades: 3_000, seconds: 1, runs: 1, dir, say: () => {} });
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
