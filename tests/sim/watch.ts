@@ -96,7 +96,7 @@ export class Watch {
     if (steps % LOOK_EVERY === 0) this.#checkAcks();
   }
 
-  /** A process has come up: recovery has thrown nothing whole away. */
+  /** A process has come up: recovery has thrown nothing whole away and finished the last epoch. */
   async started(): Promise<void> {
     const disk = this.#watched.disk();
     for (const { exchange, mirror } of this.truths) {
@@ -105,6 +105,10 @@ export class Watch {
     }
     const databases = storesToLookAt(this.#watched.stores);
     this.#store ??= await StateStore.open(STATE_DIR, { readOnly: true, databases });
+    const { epoch, publishedEpoch } = this.#store.epoch();
+    hold('I11', publishedEpoch === epoch, () => {
+      return `a start has left epoch ${epoch} unpublished, ${publishedEpoch} is`;
+    });
   }
 
   /** A process has ended; the machine it ran on has not been touched yet. */
