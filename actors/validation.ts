@@ -303,10 +303,7 @@ export class ValidationActor implements Actor {
     const { gold, shard, report } = this.#options;
     // Every ring must take the watermarks and the barrier together, or the barrier waits.
     const needed = this.#sources.length + 1;
-    if (!this.#flush()) {
-      mark('validation: a barrier waited for room');
-      return 0;
-    }
+    if (!this.#flush()) return 0;
     if (gold.some(({ ring }) => ring.capacity - ring.size < needed)) return 0;
     for (const source of this.#sources) source.watermarkToldUs = 0;
     this.#tellWatermarks();

@@ -84,16 +84,18 @@ export function makeDirectoryDurably(disk: Disk, path: string): void {
     durable = new Set();
     durableDirectories.set(disk, durable);
   }
-  if (durable.has(path)) return;
+  // Known to be durable once; whether it is still there is asked every time.
+  const found = disk.stat(path);
+  if (found?.directory === true && durable.has(path)) return;
   const parent = directoryOf(path);
   if (parent !== path) makeDirectoryDurably(disk, parent);
-  if (disk.stat(path) === undefined) {
+  if (found === undefined) {
     disk.mkdir(path);
     disk.syncDirectory(parent);
   } else {
     syncOwnDirectory(disk, parent);
   }
-  durable.add(path);
+  if (found?.directory !== false) durable.add(path);
 }
 
 /** One that cannot be opened or synced for another reason than a bad disk is somebody else's. */

@@ -161,7 +161,6 @@ function recoverNewest(
   const report: LogRecovery = { cutBytes, damage, rewritten };
   const recovered = { nextSequence, maxReceiveTimeUs, lastCrc: end.lastCrc, report };
   if (unreadable && nextSequence === newest) {
-    mark('log: a segment had nothing but its header');
     // Only the header was there. Its copy is in quarantine; the next segment takes the name.
     disk.unlink(segmentPath(dir, newest));
     disk.syncDirectory(dir);

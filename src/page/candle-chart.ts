@@ -18,6 +18,12 @@ import { colour } from './theme.js';
 const VOLUME_TOP = 0.82;
 /** Windows from the left edge at which older candles are asked for. */
 const EDGE = 20;
+/** Windows left free for what comes. */
+const RIGHT_OFFSET = 4;
+/** Pixels from one candle to the next at first: a short history gets wide ones. */
+const SPACING = { min: 8, max: 22 } as const;
+/** Windows a short history is given room for. */
+const WINDOWS_MIN = 36;
 const CLEAR = 'rgba(0, 0, 0, 0)';
 
 interface Palette {
@@ -55,7 +61,7 @@ export class CandleChart {
         fontSize: 11,
         fontFamily: getComputedStyle(container).fontFamily,
       },
-      timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 4, barSpacing: 9 },
+      timeScale: { timeVisible: true, secondsVisible: false, rightOffset: RIGHT_OFFSET },
       rightPriceScale: { scaleMargins: { top: 0.06, bottom: 1 - VOLUME_TOP + 0.04 } },
       handleScale: { axisPressedMouseMove: { price: false } },
     });
@@ -114,6 +120,15 @@ export class CandleChart {
   load(rows: readonly CandleRow[]): void {
     for (const row of rows) this.#candles.set(timeOf(row), row);
     this.#redraw();
+  }
+
+  /** Shows the newest candles, as wide as suits how many there are. */
+  fit(): void {
+    const timeScale = this.#chart.timeScale();
+    const room = timeScale.width() / Math.max(WINDOWS_MIN, this.#candles.size + RIGHT_OFFSET);
+    const barSpacing = Math.min(SPACING.max, Math.max(SPACING.min, room));
+    timeScale.applyOptions({ barSpacing });
+    timeScale.scrollToRealTime();
   }
 
   /** A candle is new or has changed. */

@@ -48,11 +48,11 @@ export function clockTime(iso: string, digits = 3): string {
   return iso.slice(11, digits === 0 ? 19 : 20 + digits).replace('Z', '');
 }
 
-/** 23 Nov 14:05 out of an ISO time. */
-export function dayTime(iso: string): string {
+/** 23 Nov 14:05 out of an ISO time; to the second when `end` is 19. */
+export function dayTime(iso: string, end = 16): string {
   const at = new Date(iso);
   const day = at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
-  return `${day} ${iso.slice(11, 16)}`;
+  return `${day} ${iso.slice(11, end)}`;
 }
 
 /** BINANCE as a person writes it. */

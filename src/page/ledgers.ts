@@ -69,10 +69,10 @@ async function showGaps(): Promise<void> {
   );
 }
 
-/** 23 Nov 08:20 to 08:31; the day again only where it is another one. */
+/** 23 Nov 08:20:07 to 08:20:09; the day again only where it is another one. */
 function stretch(from: string, to: string): string {
-  const isSameDay = from.slice(0, 10) === to.slice(0, 10);
-  return `${dayTime(from)} to ${isSameDay ? to.slice(11, 16) : dayTime(to)}`;
+  const [start, end] = [dayTime(from, 19), dayTime(to, 19)];
+  return `${start} to ${from.slice(0, 10) === to.slice(0, 10) ? to.slice(11, 19) : end}`;
 }
 
 function nameOf(exchange: string, symbol: string): HTMLElement {

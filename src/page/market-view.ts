@@ -73,7 +73,9 @@ export class MarketView {
       ),
     ];
     this.#showPrice();
-    void this.reload();
+    void this.reload().then(() => {
+      if (choice === this.#choice) this.chart.fit();
+    });
   }
 
   /** Fetches the newest history again: at first, and after a connection was lost. */

@@ -8,10 +8,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Instrument } from '#schemas/instrument';
 import { Problem } from '#src/api/problem';
 import type { EncodedMessage } from '#src/push/encoded-message';
-import { CANDLES_MAX } from '#src/push/messages';
+import { CANDLES_MAX, LIMIT_DEFAULT } from '#src/push/messages';
 import { CLIENTS_MAX, type PushHub, SUBSCRIPTIONS_MAX } from '#src/push/push-hub';
 import type { Wire } from '#src/push/stream-client';
-import { LIMIT_DEFAULT, readSubject, type Subject } from '#src/push/subscriptions';
+import { readSubject, type Subject } from '#src/push/subscriptions';
 import { STREAM_PATH } from '#src/push/websocket-door';
 
 const subjects = (form: string) =>
@@ -44,6 +44,8 @@ export class EventStreams {
     app.get(
       STREAM_PATH,
       {
+        // An answer without a body would be a stream that says nothing and never ends.
+        exposeHeadRoute: false,
         // Read by `readSubject`, which has a sentence for everything.
         validatorCompiler: () => () => true,
         schema: {

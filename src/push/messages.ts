@@ -17,7 +17,8 @@ export const CANDLES_MAX = 500;
 /** Trades of a snapshot or an update. */
 export const TRADES_MAX = 128;
 
-const LIMIT_DEFAULT = 50;
+/** Of either, unless the client says how many. */
+export const LIMIT_DEFAULT = 50;
 
 function names<const T extends readonly string[]>(all: T) {
   return Type.Union(

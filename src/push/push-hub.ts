@@ -9,10 +9,10 @@ import type { Instrument } from '#schemas/instrument';
 import type { Timeframe } from '#schemas/timeframe';
 import type { Clock } from '#src/base/clock';
 import { EncodedMessage } from '#src/push/encoded-message';
+import { LIMIT_DEFAULT } from '#src/push/messages';
 import { StreamClient, type Wire } from '#src/push/stream-client';
 import {
   findInstrument,
-  LIMIT_DEFAULT,
   readRequest,
   type Subject,
   subjectName,

@@ -31,7 +31,7 @@ export interface Stream {
   attach(app: FastifyInstance, admission: Admission): void;
   /** Settles when the stream has ended; a rejection is a crash. */
   readonly run: Promise<void>;
-  /** Ends every connection and the rounds. */
+  /** Ends the rounds, and every connection with a word; who does not part is cut off in a second. */
   end(): void;
 }
 
@@ -72,7 +72,6 @@ export function openStream(options: StreamOptions): Stream {
       isStopped = true;
       beat.cancel();
       hub.end();
-      sockets.end();
       events.end();
       call();
     },

@@ -19,8 +19,6 @@ export interface Subject {
   readonly timeframe: Timeframe | undefined;
 }
 
-export const LIMIT_DEFAULT = 50;
-
 /** One text per subject: the key of its topic. */
 export function subjectName({ instrument, timeframe }: Subject): string {
   return `${timeframe === undefined ? 'trades' : 'candles'} ${instrument.code} ${timeframe ?? ''}`;

@@ -86,11 +86,6 @@ export class WebSocketDoor {
     }
   }
 
-  /** Ends every connection, whether or not the client plays along. */
-  end(): void {
-    for (const socket of this.#sockets.keys()) socket.terminate();
-  }
-
   async #upgrade(
     admission: Admission,
     request: IncomingMessage,

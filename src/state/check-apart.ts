@@ -14,7 +14,9 @@ export interface StateCheck {
 }
 
 /** What a start reads is read in well under a second; a reader lost in a damaged tree never ends. */
-const CORE_MS_MAX = 20_000;
+const CORE_MS_MAX = 60_000;
+/** What bad pages do to whoever reads them. */
+const CRASHES: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'SIGFPE']);
 
 /** `isAwaited`: somebody is waiting for the core; otherwise it goes on in what time is left over. */
 export function checkStateApart(directory: string, isAwaited = true): StateCheck {
@@ -25,16 +27,24 @@ export function checkStateApart(directory: string, isAwaited = true): StateCheck
     execArgv: [],
   });
   let isStopped = false;
+  let isLate = false;
   const whole = ended(child).then(({ code, signal, said }) => {
     if (code === EXIT.ok || isStopped) return;
+    if (isLate) throw new StateCorruptError(directory, 'reading it does not come to an end');
     if (signal !== null) {
+      if (!CRASHES.has(signal)) return; // somebody ended it: nothing is known
       throw new StateCorruptError(directory, `reading it ended a process with ${signal}`);
     }
     throw code === EXIT.io || code === EXIT.config
       ? new UserError(code as ExitCode, said)
       : new StateCorruptError(directory, `reading it failed: ${said.split('\n', 1)[0]}`);
   });
-  const timer = setTimeout(() => child.kill('SIGKILL'), CORE_MS_MAX);
+  const giveUp = (): void => {
+    isLate = true;
+    child.kill('SIGKILL');
+  };
+  // Beside a busy owner it may take as long as it takes.
+  const timer = isAwaited ? setTimeout(giveUp, CORE_MS_MAX) : undefined;
   const sound = new Promise<void>((resolve) => child.once('message', () => resolve()));
   const core = Promise.race([sound, whole]).finally(() => clearTimeout(timer));
   core.catch(() => {}); // told to whoever awaits either

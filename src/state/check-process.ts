@@ -16,6 +16,9 @@ const NICENESS = 5;
 
 /** Whoever waits is gone: nobody will read the answer. */
 process.on('disconnect', () => process.exit(EXIT.ok));
+// A terminal's Ctrl-C is for the parent, which ends this process with itself.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
 
 async function check(directory: string, isAwaited: boolean): Promise<void> {
   if (!isAwaited) setPriority(NICENESS);

@@ -7,6 +7,7 @@ import { createGateway } from '#src/api/gateway';
 import { listen } from '#src/api/listen';
 import { DEFAULT_LIMITS } from '#src/api/protection';
 import { INSTRUMENTS } from '#tests/api/instruments';
+import { findChromium, launch, NO_CHROMIUM } from '#tests/page/chromium';
 
 interface Document {
   readonly openapi: string;
@@ -17,6 +18,8 @@ interface Operation {
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
   readonly responses: Readonly<Record<string, unknown>>;
 }
+
+const chromium = findChromium();
 
 describe('the documents', () => {
   let app: FastifyInstance;
@@ -114,5 +117,28 @@ describe('the documents', () => {
     ]) {
       assert.equal((await fetch(`${base}/docs/${path}`)).status, 404, path);
     }
+  });
+
+  it('work in a real Chromium under that policy', {
+    skip: chromium === undefined ? NO_CHROMIUM : false,
+    timeout: 60_000,
+  }, async (t) => {
+    const browser = await launch(chromium as string);
+    t.after(() => browser.close());
+    const page = await browser.newPage();
+    const wrong: string[] = [];
+    page.on('console', (message) => {
+      // The library sets a style inline somewhere; that the policy refuses it is what it is for.
+      const isRefusedStyle = message.text().startsWith('Applying inline style violates');
+      if (message.type() === 'error' && !isRefusedStyle) wrong.push(message.text());
+    });
+    page.on('pageerror', (error) => wrong.push(String(error)));
+    page.on('request', (request) => {
+      const url = request.url();
+      if (!url.startsWith(`${base}/`) && !url.startsWith('data:')) wrong.push(`asked for ${url}`);
+    });
+    await page.goto(`${base}/docs/`);
+    await page.getByText('/v1/aggregations').first().waitFor();
+    assert.deepEqual(wrong, []);
   });
 });

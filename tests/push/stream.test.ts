@@ -195,6 +195,12 @@ describe('stream', () => {
     await gone();
   });
 
+  it('has no stream without a body', async () => {
+    const url = `http://127.0.0.1:${port}/v1/stream?trades=KRAKEN:BTCUSD`;
+    assert.equal((await fetch(url, { method: 'HEAD' })).status, 404);
+    assert.equal(stream.clients, 0);
+  });
+
   it('refuses a stream of events that asks for nothing, too much or nonsense', async () => {
     const ask = async (query: string): Promise<string> => {
       const response = await fetch(`http://127.0.0.1:${port}/v1/stream${query}`);
@@ -328,5 +334,12 @@ describe('stream', () => {
     slow.socket.terminate();
     quick.socket.terminate();
     await gone();
+  });
+
+  it('takes leave when the server stops', async () => {
+    const client = await connect();
+    const closed = client.closed();
+    stream.end();
+    assert.deepEqual(await closed, [1001, 'server stopping']);
   });
 });

@@ -67,14 +67,14 @@ function mine(all: readonly Trade[]): Trade[] {
     .sort((a, b) => (sortText(a) < sortText(b) ? -1 : 1));
 }
 
-function run(
+async function run(
   all: readonly Trade[],
   request: Parameters<typeof aggregation>[0],
-): readonly PlainRow[] {
+): Promise<readonly PlainRow[]> {
   const middle = all.length >> 1;
   const { files, read } = tradesLake([all.slice(0, middle), all.slice(middle)]);
   const fold = aggregation(request);
-  forEachTrade(read, files, filterOf(RANGE, [0]), (trade) => fold.add(trade));
+  await forEachTrade(read, files, filterOf(RANGE, [0]), (trade) => fold.add(trade));
   return fold.table().rows;
 }
 
@@ -98,10 +98,10 @@ function bar(run: readonly Trade[]): PlainRow {
   };
 }
 
-test('ohlcv of any interval and vwap', () => {
+test('ohlcv of any interval and vwap', async () => {
   const interval = fc.constantFrom(1, 7, 60, 3_600).map((seconds) => seconds * SECOND);
-  fc.assert(
-    fc.property(trades, interval, (all, intervalUs) => {
+  await fc.assert(
+    fc.asyncProperty(trades, interval, async (all, intervalUs) => {
       const groups = new Map<number, Trade[]>();
       for (const one of mine(all)) {
         const start = Math.floor(one.timeUs / intervalUs) * intervalUs;
@@ -112,10 +112,10 @@ test('ohlcv of any interval and vwap', () => {
         window_end: start + intervalUs,
         ...bar(group),
       }));
-      assert.deepEqual(run(all, { kind: 'ohlcv', ...RANGE, intervalUs }), wanted);
+      assert.deepEqual(await run(all, { kind: 'ohlcv', ...RANGE, intervalUs }), wanted);
       const whole = mine(all);
       assert.deepEqual(
-        run(all, { kind: 'vwap', ...RANGE }),
+        await run(all, { kind: 'vwap', ...RANGE }),
         whole.length === 0
           ? []
           : [{ window_start: RANGE.startUs, window_end: RANGE.endUs, ...bar(whole) }],
@@ -125,15 +125,15 @@ test('ohlcv of any interval and vwap', () => {
   );
 });
 
-test('bars by trades, by volume and by quote volume', () => {
+test('bars by trades, by volume and by quote volume', async () => {
   const sizeOf = {
     tick_bars: () => 1n,
     volume_bars: (one: Trade) => one.quantity,
     quote_bars: (one: Trade) => one.price * one.quantity,
   } as const;
   const kind = fc.constantFrom('tick_bars', 'volume_bars', 'quote_bars');
-  fc.assert(
-    fc.property(trades, kind, size, (all, which, limit) => {
+  await fc.assert(
+    fc.asyncProperty(trades, kind, size, async (all, which, limit) => {
       const full = which === 'quote_bars' ? limit * 10n ** 8n : limit;
       const wanted: PlainRow[] = [];
       let group: Trade[] = [];
@@ -151,16 +151,16 @@ test('bars by trades, by volume and by quote volume', () => {
         if (sum >= full) close(true);
       }
       if (group.length > 0) close(false);
-      assert.deepEqual(run(all, { kind: which, ...RANGE, size: limit }), wanted);
+      assert.deepEqual(await run(all, { kind: which, ...RANGE, size: limit }), wanted);
     }),
     { numRuns: 60 },
   );
 });
 
-test('the volume profile', () => {
-  fc.assert(
-    fc.property(trades, fc.bigInt(10n ** 11n, 10n ** 14n), (all, step) => {
-      const rows = run(all, { kind: 'volume_profile', ...RANGE, size: step });
+test('the volume profile', async () => {
+  await fc.assert(
+    fc.asyncProperty(trades, fc.bigInt(10n ** 11n, 10n ** 14n), async (all, step) => {
+      const rows = await run(all, { kind: 'volume_profile', ...RANGE, size: step });
       const at = (one: Trade): bigint => one.price / step;
       const steps = [...new Set(mine(all).map(at))].sort((a, b) => (a < b ? -1 : 1));
       const wanted = steps.map((k) => {
@@ -184,14 +184,14 @@ test('the volume profile', () => {
 });
 
 /** The price that counts at a microsecond: of the last trade at or before it. */
-test('twap is the mean price over time, second by second', () => {
+test('twap is the mean price over time, second by second', async () => {
   const whole = trades.map((all) =>
     // On whole seconds the integral over time is a sum over seconds, which needs no integral.
     all.map((one) => ({ ...one, timeUs: Math.floor(one.timeUs / SECOND) * SECOND })),
   );
   const interval = fc.constantFrom(undefined, 10 * SECOND, 60 * SECOND);
-  fc.assert(
-    fc.property(whole, interval, (all, intervalUs) => {
+  await fc.assert(
+    fc.asyncProperty(whole, interval, async (all, intervalUs) => {
       const sorted = mine(all);
       const windowOf = (us: number): number =>
         intervalUs === undefined ? RANGE.startUs : Math.floor(us / intervalUs) * intervalUs;
@@ -213,7 +213,7 @@ test('twap is the mean price over time, second by second', () => {
         trade_count: count,
       }));
       const request = { kind: 'twap', ...RANGE, ...(intervalUs && { intervalUs }) } as const;
-      assert.deepEqual(run(all, request), wanted);
+      assert.deepEqual(await run(all, request), wanted);
     }),
     { numRuns: 60 },
   );
@@ -241,7 +241,7 @@ test('DuckDB computes the same candles, profiles and sums from the same files', 
         sum(quantity)::varchar as volume,
         sum(price::decimal(38, 8) * quantity)::varchar as quote_volume, count(*) as trade_count
       from ${from} group by 1 order by 1`);
-    const ours = run(unique, { kind: 'ohlcv', ...RANGE, intervalUs: 7 * SECOND });
+    const ours = await run(unique, { kind: 'ohlcv', ...RANGE, intervalUs: 7 * SECOND });
     assert.ok(candles.length > 10);
     assert.deepEqual(
       ours.map(({ window_start, open, high, low, close, volume, quote_volume, trade_count }) => ({
@@ -254,7 +254,7 @@ test('DuckDB computes the same candles, profiles and sums from the same files', 
         sum(quantity) filter (side = 'BUY') as buy, sum(quantity)::varchar as volume
       from ${from} group by 1 order by 1`);
     assert.deepEqual(
-      run(unique, { kind: 'volume_profile', ...RANGE, size: 10n ** 12n }).map(
+      (await run(unique, { kind: 'volume_profile', ...RANGE, size: 10n ** 12n })).map(
         ({ volume }) => volume,
       ),
       profile.map(({ volume }) => volume),
@@ -293,7 +293,7 @@ test('a comparison is an as-of join', async () => {
         rowsMax: 10_000,
       });
       const early = { startUs: RANGE.startUs - maxAgeUs, endUs: RANGE.endUs };
-      forEachTrade(read, files, filterOf(early, PAIR), (trade) => join.add(trade));
+      await forEachTrade(read, files, filterOf(early, PAIR), (trade) => join.add(trade));
       const sorted = [...all].sort((a, b) => (sortText(a) < sortText(b) ? -1 : 1));
       const inRange = (us: number): boolean => us >= RANGE.startUs && us < RANGE.endUs;
       const times: number[] =

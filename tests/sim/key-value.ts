@@ -246,3 +246,8 @@ function lmdbError(code: string): Error {
   const errno = { ENOSPC: 28, EIO: 5 }[code] ?? 5;
   return Object.assign(new Error(`${code}: the store cannot be written`), { code: errno });
 }
+
+/** Hands that only look, whoever lives or dies. */
+export function storesToLookAt(stores: SimStores): Databases {
+  return new StoreHands(stores, { fault: () => undefined, die: () => {}, later: () => {} });
+}

@@ -83,8 +83,8 @@ test('planted: a duplicate counts as new now and then', async (t) => {
   let calls = 0;
   t.mock.method(IntervalSet.prototype, 'add', function (this: IntervalSet, id: number, us: number) {
     const isNew = add.call(this, id, us);
-    return isNew || ++calls % 10 === 0;
+    return isNew || ++calls % 3 === 0;
   });
-  const change = { mode: 'feeds', feed: { duplicate: 0.2 } } as const;
+  const change = { feed: { duplicate: 0.2 }, ratePerSecond: 25 };
   assertIs(await firstViolation(t, change, 3), 'I1');
 });

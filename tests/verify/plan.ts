@@ -10,6 +10,8 @@ export interface PlannedCheck {
   readonly seedOption: '--seed' | '--first-seed';
   /** In one of the two lanes, beside them from the start, or alone when they are empty. */
   readonly lane: 'queue' | 'beside' | 'alone';
+  /** Told how many seconds are left: it stops drawing more by then, and says what is missing. */
+  readonly isTimed?: true;
   /** A check that takes longer is ended: a finding. */
   readonly secondsMax: number;
 }
@@ -21,6 +23,9 @@ export interface Extent {
 }
 
 const SIMULATOR_SEEDS = 2_000;
+/** In the short run: a check that takes longer is ended. */
+const SECONDS_MAX = 800;
+const SECONDS_MAX_LONG = 14_400;
 /** Ten thousand steps take about a second of a core: in a quarter of an hour fewer steps, not seeds. */
 const SIMULATOR_STEPS = 2_000;
 const SIMULATOR_STEPS_LONG = 10_000;
@@ -40,10 +45,11 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
     args,
     seedOption: '--seed',
     lane: 'queue',
-    secondsMax: 1_200,
+    secondsMax: isLong ? SECONDS_MAX_LONG : SECONDS_MAX,
     ...more,
   });
   const seconds = some(600, 20);
+  const timed: Partial<PlannedCheck> = isLong ? {} : { isTimed: true };
   return [
     check('soak', 'soak', ['--seconds', seconds], { lane: 'beside' }),
     ...['first', 'second'].map((half) =>
@@ -58,19 +64,27 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
         { program: 'sim/main.js', seedOption: '--first-seed' },
       ),
     ),
-    check('crashes at failpoints', 'crash', [
-      ...['--only', 'failpoints'],
-      ...(isQuick ? ['--count', '6'] : []),
-    ]),
-    check('random kill -9, first half', 'crash', ['--only', 'kills', '--count', some(100, 4)]),
-    check('random kill -9, second half', 'crash', ['--only', 'kills', '--count', some(100, 4)]),
+    check(
+      'crashes at failpoints',
+      'crash',
+      ['--only', 'failpoints', ...(isQuick ? ['--count', '6'] : [])],
+      timed,
+    ),
+    ...['first', 'second'].map((half) =>
+      check(
+        `random kill -9, ${half} half`,
+        'crash',
+        ['--only', 'kills', '--count', some(100, 4)],
+        timed,
+      ),
+    ),
     ...['exchanges', 'the rest'].map((part) =>
       check(`fuzzing, ${part}`, 'fuzz', ['--only', part, '--count', some(200_000, 1_000)]),
     ),
-    check('corruption', 'corruption', ['--count', some(1_000, 24)]),
-    check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)]),
-    check('faults in actors, signals, clocks', 'crash', ['--only', 'process']),
-    check('planted bugs', 'planted', ['--count', isLong ? '0' : some(5, 1)]),
+    check('corruption', 'corruption', ['--count', some(1_000, 24)], timed),
+    check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)], timed),
+    check('faults in actors, signals, clocks', 'crash', ['--only', 'process'], timed),
+    check('planted bugs', 'planted', ['--count', isLong ? '0' : some(5, 1)], timed),
     check('recovery', 'recovery', isQuick ? ['--count', '30000'] : [], { lane: 'alone' }),
   ];
 }

@@ -20,7 +20,11 @@ export interface Step {
 
 /** What a fault may end the process with: a person is to look at the disk, or a bug. */
 const MAY_END_WITH = [70, 74];
+/** Once it is up. */
 const REACHED_MS_MAX = 6_000;
+const START_MS_MAX = 60_000;
+/** An orderly end takes ten seconds at most; a kill none. */
+const END_MS_MAX = 15_000;
 export const NOT_REACHED = 'not reached';
 
 function restartsOf(bullion: Bullion): number {
@@ -188,13 +192,18 @@ async function outcomeOf(
   restarts: number,
 ): Promise<string> {
   const over = bullion.exited;
+  let upMs: number | undefined;
   const struck = await until(
     'the order to strike',
-    () => directory.orders.hasStruck(order) || bullion.isOver,
-    REACHED_MS_MAX,
-    10,
-  ).catch(() => false);
-  if (struck === false) {
+    () => {
+      if (directory.orders.hasStruck(order) || bullion.isOver) return 'yes';
+      if (bullion.text.includes('"msg":"ready"')) upMs ??= performance.now();
+      return upMs !== undefined && performance.now() - upMs > REACHED_MS_MAX && 'no';
+    },
+    START_MS_MAX,
+    20,
+  );
+  if (struck === 'no') {
     directory.orders.withdraw();
     return NOT_REACHED;
   }
@@ -210,21 +219,21 @@ async function outcomeOf(
     directory.ended();
     return 'stood still, killed from outside';
   }
+  const isDeadly = order.action === 'kill' || order.action === 'term';
   const waited = await Promise.race([
     over,
-    directory.wholeAgain(bullion).catch((error: unknown) => (bullion.isOver ? over : error)),
+    isDeadly
+      ? pause(END_MS_MAX, new Error(`${order.action} had no effect`))
+      : directory.wholeAgain(bullion).catch((error: unknown) => (bullion.isOver ? over : error)),
   ]);
   directory.orders.withdraw();
   if (waited === undefined) {
-    if (order.action === 'kill' || order.action === 'term') {
-      throw new Error(`${order.action} had no effect`);
-    }
     return restartsOf(bullion) > restarts ? 'restarted inside' : 'went on';
   }
   if (waited instanceof Error) {
     const exit = await bullion.end('SIGKILL');
     directory.ended();
-    throw new Error(`never whole again: ${told(bullion, exit)}`);
+    throw new Error(`never whole again (${waited.message}): ${told(bullion, exit)}`);
   }
   const exit = waited as Exit;
   directory.ended();
