@@ -190,13 +190,14 @@ test('the page lives, switches, and says what is wrong', {
   assert.deepEqual(foreign, [], 'nothing leaves the origin');
   assert.deepEqual(complaints, [], 'the console stays empty');
 
+  let again: Bullion | undefined;
   await t.test('a lost server shows, and its return', async () => {
     await bullion.end('SIGKILL');
     await until('the notice', async () =>
       /connection to Bullion is lost/.test(await textOf(page, '#notices')),
     );
     assert.equal(await textOf(page, '#connection-text'), 'Reconnecting');
-    Bullion.start(t, { cwd: world.cwd, env });
+    again = Bullion.start(t, { cwd: world.cwd, env });
     await page.locator('#connection[data-state=good]').waitFor({ timeout: 60_000 });
     await until(
       'live prices',
@@ -210,6 +211,8 @@ test('the page lives, switches, and says what is wrong', {
     );
     assert.deepEqual(others, []);
   });
+  // Before the directory is deleted: what was registered first is undone first.
+  await again?.end('SIGKILL');
   await world.simulator.stop();
 });
 
