@@ -6,15 +6,23 @@
  */
 import type { BinanceStream } from './binance.js';
 import { list, record, textOf } from './protocol.js';
-import { PAGE_ROWS, type PageRequest, pageOfIds, type TradeHistory } from './trade-history.js';
+import {
+  type IdRange,
+  PAGE_ROWS,
+  type PageRequest,
+  pageOfIds,
+  pageRows,
+  type TradeHistory,
+} from './trade-history.js';
 
 export const BINANCE_REST_URL = 'https://api.binance.com';
 const TOO_MANY_REQUESTS = -1003;
 
 export function binanceHistory(stream: BinanceStream): TradeHistory {
   const path = stream === 'trade' ? 'historicalTrades' : 'aggTrades';
-  const request = (baseUrl: string, symbol: string, fromId: number): PageRequest => {
-    const query = new URLSearchParams({ symbol, fromId: `${fromId}`, limit: `${PAGE_ROWS}` });
+  const request = (baseUrl: string, { symbol, hi }: IdRange, fromId: number): PageRequest => {
+    const limit = pageRows(hi - fromId + 1);
+    const query = new URLSearchParams({ symbol, fromId: `${fromId}`, limit: `${limit}` });
     return { url: `${baseUrl}/api/v3/${path}?${query}`, stepsBack: 0, lastId: fromId - 1 };
   };
   return {
@@ -23,10 +31,10 @@ export function binanceHistory(stream: BinanceStream): TradeHistory {
     headers: { 'x-mbx-time-unit': 'MICROSECOND' },
     // historicalTrades weighs 25 of 6000 a minute, aggTrades 4.
     intervalMs: stream === 'trade' ? 500 : 100,
-    first: (baseUrl, range) => request(baseUrl, range.symbol, range.lo),
+    first: (baseUrl, range) => request(baseUrl, range, range.lo),
     next: (baseUrl, range, page, last) => {
       const isEnd = page.rows < PAGE_ROWS || page.lastId >= range.hi || page.lastId <= last.lastId;
-      return isEnd ? undefined : request(baseUrl, range.symbol, page.lastId + 1);
+      return isEnd ? undefined : request(baseUrl, range, page.lastId + 1);
     },
     read: (body) => {
       if (!Array.isArray(body)) {

@@ -56,6 +56,11 @@ export type PageTrades = Page & { kind: 'trades' };
 /** Rows per page, the most all three exchanges give. */
 export const PAGE_ROWS = 1000;
 
+/** Rows to ask for where `missing` ids are: a whole page for a small gap would be mostly duplicates. */
+export function pageRows(missing: number): number {
+  return Math.min(PAGE_ROWS, Math.max(1, missing));
+}
+
 /** The page of trades with these ids. Throws when one is no id. */
 export function pageOfIds(ids: readonly unknown[], cursor = ''): PageTrades {
   let firstId = Number.POSITIVE_INFINITY;

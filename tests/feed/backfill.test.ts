@@ -180,6 +180,21 @@ for (const name of NAMES) {
   });
 }
 
+for (const name of ['binance', 'coinbase'] as const) {
+  test(`${name}: a small gap is asked for alone, not with a page around it`, async () => {
+    const world = new FakeWorld();
+    const m = market(4_000);
+    const { backfill, run } = startBackfill(name, world, m);
+    backfill.add(rangeOf(m, 1_000, 1_006));
+    await world.run(10_000);
+    assert.deepEqual(
+      [...run.ids].sort((a, b) => a - b),
+      idsFrom(1_000, 1_006),
+    );
+    assert.deepEqual(run.ended, [undefined]);
+  });
+}
+
 for (const [answer, waitMs] of [
   [{ status: 429, headers: { 'retry-after': '33' } }, 33_000],
   [{ status: 418, headers: {} }, 120_000],
