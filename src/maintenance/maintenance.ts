@@ -43,16 +43,19 @@ export class Maintenance {
     this.#options = options;
   }
 
-  /** Starts the job that is due, if there is one and none runs. */
-  tick(): void {
-    if (this.#suspended || this.#running !== undefined) return;
+  /** Starts the job that is due, if there is one and none runs; as `run`. */
+  tick(): Promise<JobRun> | undefined {
+    if (this.#suspended || this.#running !== undefined) return undefined;
     const { store, config, clock } = this.#options;
     const schedule = scheduleOf(config, store.jobRuns(), store.identity.createdUs);
     const due = dueJob(schedule, clock.nowUs());
-    if (due !== undefined) void this.run(due);
+    return due === undefined ? undefined : this.run(due);
   }
 
-  /** Runs a job now; resolves when its run is remembered. Only when none runs. */
+  /**
+   * Runs a job now, only when none runs. Resolves when its run is remembered, however the job ended;
+   * rejects when the state takes no more.
+   */
   run(name: JobName): Promise<JobRun> {
     this.#running = this.#run(name).finally(() => {
       this.#running = undefined;
@@ -71,7 +74,7 @@ export class Maintenance {
   /** Resolves when no job is under way. Whoever calls it has given up the change a job may wait for. */
   async suspend(): Promise<void> {
     await this.halt();
-    await this.#running;
+    await this.#running?.catch(() => {}); // told to whoever started it
   }
 
   resume(): void {

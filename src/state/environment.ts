@@ -49,7 +49,11 @@ export class Environment {
     for (const { key, sealed } of first) if (sealed) totals.add(key[0]!, sealOf(sealed));
     first.put(areaKey(AREA.totals), totals.bytes());
     const pairs = [...first].flatMap(({ key, sealed }) => (sealed ? [{ key, value: sealed }] : []));
-    return new Environment(directory, await databases.create(directory, pairs));
+    try {
+      return new Environment(directory, await databases.create(directory, pairs));
+    } catch (error) {
+      throw await writeError(directory, error);
+    }
   }
 
   /** The payload under a key: the caller's own copy. */

@@ -6,14 +6,20 @@ import type { Maintenance } from '#src/maintenance/maintenance';
 import { UpkeepQueue } from '#src/maintenance/upkeep-queue';
 import { type MaintenanceRequest, maintenanceOf } from '#src/supervision/maintenance-of';
 
+export interface ScheduledMaintenanceOptions
+  extends Omit<MaintenanceRequest, 'isAlone' | 'commit'> {
+  /** The state took no more: what a job did is not remembered. */
+  readonly onFailure: (error: unknown) => void;
+}
+
 export class ScheduledMaintenance {
   /** Where epochs find the change to take along. */
   readonly queue = new UpkeepQueue();
-  readonly #request: Omit<MaintenanceRequest, 'isAlone' | 'commit'>;
+  readonly #request: ScheduledMaintenanceOptions;
   readonly #maintenance: Maintenance;
   #dueMs: number;
 
-  constructor(request: Omit<MaintenanceRequest, 'isAlone' | 'commit'>) {
+  constructor(request: ScheduledMaintenanceOptions) {
     this.#request = request;
     this.#maintenance = maintenanceOf({
       ...request,
@@ -26,7 +32,7 @@ export class ScheduledMaintenance {
   tick(): void {
     if (this.#request.clock.monotonicMs() < this.#dueMs) return;
     this.#dueMs = this.#nextMs();
-    this.#maintenance.tick();
+    this.#maintenance.tick()?.catch(this.#request.onFailure);
   }
 
   /** No job starts any more; a change that waits may still go with the last epoch. */

@@ -113,12 +113,13 @@ export class SupervisorTree {
     this.#doorbells = allocateDoorbells(shape);
     this.#live = allocateLiveCandles(data.instruments.length, config.candles.live_depth);
     this.#liveTrades = allocateLiveTrades(data.instruments.length);
+    const giveUp = (failure: Failure): void => this.#giveUp(failure);
     this.#maintenance = new ScheduledMaintenance({
       ...options,
       jobThread: options.workers.maintenance,
       isInFlight: (path) => path.includes(`/${options.runName}-`),
+      onFailure: (error) => giveUp(failureOf(error)),
     });
-    const giveUp = (failure: Failure): void => this.#giveUp(failure);
     const child = { intensity: this.#intensity, clock, log, giveUp };
     this.#ingest = exchanges.map((exchange) => {
       const id = `ingest-${exchangeKey(exchange)}`;
