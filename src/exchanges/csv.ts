@@ -47,7 +47,8 @@ const TAG_FIELDS = [
 /** Column numbers above this are a mistake in a tag, not a wide file. */
 const COLUMNS_MAX = 64;
 const TAG = /^([^\s]+) (trades|aggTrades) (\d{1,2}(?:,\d{1,2})*)$/;
-const TAG_BYTES_MAX = 256;
+/** A longer line is no tag. */
+export const TAG_BYTES_MAX = 256;
 
 const BUYER_IS_MAKER = ['true', 'True', '1'].map(ascii);
 const BUYER_IS_TAKER = ['false', 'False', '0'].map(ascii);

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import type { Exchange } from '#schemas/exchange';
 import { BinanceFormat, type BinanceStreamKind } from '#src/exchanges/binance';
 import { CoinbaseFormat } from '#src/exchanges/coinbase';
+import { TAG_BYTES_MAX } from '#src/exchanges/csv';
 import type { ExchangeFormat } from '#src/exchanges/exchange-format';
 import { FrameParser } from '#src/exchanges/frame-parser';
 import { JSON_DEPTH_MAX } from '#src/exchanges/json-tokenizer';
@@ -26,6 +27,7 @@ import {
 } from '#tests/exchanges/frames';
 import { type GoodRow, type Verdict, verdict } from '#tests/exchanges/rows';
 import { readCapture } from '#tests/feed/captures';
+import { CSV_TAG } from '#tests/support/oracle/csv';
 import { FRAME_KIND, readFrame } from '#tests/support/oracle/frames';
 import type { FrameReading, Venue } from '#tests/support/oracle/venue';
 import { mutatedText } from '#tests/verify/fuzz/mutation';
@@ -252,8 +254,11 @@ function target(feed: Feed): FuzzTarget {
       if (!isDeepStrictEqual(whole, general)) {
         throw new FuzzFailure('parse and parseGenerally disagree', text);
       }
-      // The tokenizer's own limit, which the oracle does not have.
-      if (depthOf(text) > JSON_DEPTH_MAX) return 'too deep';
+      // The parsers' own limits, which the oracle does not have.
+      const tagEnd = text.indexOf('\n');
+      const body = tagEnd < 0 ? '' : text.slice(tagEnd + 1); // a quote in a tag opens no text
+      if (Math.max(depthOf(text), depthOf(body)) > JSON_DEPTH_MAX) return 'too deep';
+      if (tagEnd >= TAG_BYTES_MAX && CSV_TAG.test(text)) return 'tag too long';
       const oracle = readFrame(venue, bytes.subarray(start, end), feed.kind);
       if (!sameAsOracle(general, oracle)) {
         const shown = (value: unknown): string =>
