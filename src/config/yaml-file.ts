@@ -29,6 +29,21 @@ function readText(path: string, name: string): string {
   }
 }
 
+/** No configuration nests this deep; the parser takes minutes and more where brackets do by thousands. */
+const DEPTH_MAX = 64;
+
+/** Offset of the bracket that opens one level too many, or -1. Brackets in texts and comments count, too. */
+function tooDeepAt(text: string): number {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const letter = text[at];
+    if (letter === '[' || letter === '{') depth++;
+    else if (letter === ']' || letter === '}') depth--;
+    if (depth > DEPTH_MAX) return at;
+  }
+  return -1;
+}
+
 /** Offset of the key at the end of `path`, as far as the path goes in this document. */
 function offsetOf(root: Node | null, path: KeyPath): number {
   let node: unknown = root;
@@ -51,7 +66,16 @@ function offsetOf(root: Node | null, path: KeyPath): number {
 /** Reads the file at `path`; `name` is what messages call it. */
 export function readYaml(path: string, name: string): YamlFile {
   const lineCounter = new LineCounter();
-  const document = parseDocument(readText(path, name), { lineCounter, prettyErrors: false });
+  const text = readText(path, name);
+  const deep = tooDeepAt(text);
+  if (deep >= 0) {
+    const row = text.slice(0, deep).split('\n').length;
+    throw new UserError(
+      EXIT.config,
+      `${name}:${row}: brackets are nested more than ${DEPTH_MAX} deep`,
+    );
+  }
+  const document = parseDocument(text, { lineCounter, prettyErrors: false });
   const line = (offset: number): string => `${name}:${lineCounter.linePos(offset).line}`;
   const problem = document.errors[0] ?? document.warnings[0];
   if (problem !== undefined) {

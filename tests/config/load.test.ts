@@ -195,6 +195,11 @@ describe('a wrong file', () => {
     assert.match(message, /^my\.yaml:\d+: this is not valid YAML: /);
   });
 
+  it('brackets nested by thousands are refused before they cost minutes', () => {
+    const message = refusal(() => withFile(`http:\n  port: ${'['.repeat(4_000)}\n`));
+    assert.equal(message, 'my.yaml:2: brackets are nested more than 64 deep');
+  });
+
   it('aliases that multiply are refused', () => {
     const levels = Array.from({ length: 9 }, (_, i) => {
       const uses = Array.from({ length: 9 }, () => (i === 0 ? 'x' : `*a${i - 1}`)).join(', ');
