@@ -2,7 +2,7 @@
  * tardis-dev doing what it can of the job: parse, normalise, 1m bars. Floats, no deduplication and
  * nothing stored; one thread.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { computeTradeBars, normalizeTrades } from 'tardis-dev';
 import { answerParent, measureProcess, type Usage } from '../pinned-child.js';
 import type { PeerRequest } from './peer.js';
@@ -17,14 +17,27 @@ export interface TardisAnswer {
 const NAMES = { BINANCE: 'binance', COINBASE: 'coinbase' } as const;
 const NEWLINE = 10;
 
+/** Larger than any frame; a file of 20 million trades is more than a Buffer holds. */
+const CHUNK_BYTES = 64 * 1024 * 1024;
+
 /** The frames of a file as the client would get them from a socket. */
-function* frames(file: string): Generator<string> {
-  const bytes = readFileSync(file);
-  for (let at = 0; at < bytes.length; ) {
-    const end = bytes.indexOf(NEWLINE, at);
-    yield bytes.toString('utf8', at, end);
-    at = end + 1;
+function* frames(path: string): Generator<string> {
+  const file = openSync(path, 'r');
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  let kept = 0;
+  for (;;) {
+    const end = kept + readSync(file, chunk, kept, CHUNK_BYTES - kept, null);
+    if (end === kept) break;
+    const bytes = chunk.subarray(0, end);
+    let at = 0;
+    for (let newline = bytes.indexOf(NEWLINE); newline >= 0; newline = bytes.indexOf(NEWLINE, at)) {
+      yield bytes.toString('utf8', at, newline);
+      at = newline + 1;
+    }
+    chunk.copyWithin(0, at, end);
+    kept = end - at;
   }
+  closeSync(file);
 }
 
 function barsOf(exchange: keyof typeof NAMES, file: string): { trades: number; bars: number } {
