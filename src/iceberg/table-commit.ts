@@ -7,7 +7,6 @@
  */
 
 import { EXIT, UserError } from '#src/base/errors';
-import { mark } from '#src/base/marks';
 import { type CatalogTable, loadTable, type TableVersion } from '#src/iceberg/catalog';
 import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import { metadataFolder, nameOf, snapshotOf } from '#src/iceberg/metadata-files';
@@ -152,10 +151,7 @@ async function commit(
 ): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const table = await ownTable(place);
-    if (isDone(table)) {
-      mark('tables: an epoch was there already');
-      return;
-    }
+    if (isDone(table)) return;
     const snapshot = await writeSnapshot(place, table.metadata, change);
     const expiry = expireSnapshots(
       withSnapshot(table.metadata, snapshot),

@@ -29,7 +29,7 @@ import type { StagedFile } from '#src/lake/staged-file';
 import { LogReader } from '#src/log/log-reader';
 import { bytesText } from '#tests/sim/line-sum';
 
-const NO_METRICS: FileMetrics = {
+export const NO_METRICS: FileMetrics = {
   columnSizes: {},
   valueCounts: {},
   nullCounts: {},
