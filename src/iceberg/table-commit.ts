@@ -9,7 +9,7 @@
 import { EXIT, UserError } from '#src/base/errors';
 import { type CatalogTable, loadTable, type TableVersion } from '#src/iceberg/catalog';
 import { FILE_CATALOG } from '#src/iceberg/file-catalog';
-import { metadataFolder, nameOf, snapshotOf } from '#src/iceberg/metadata-files';
+import { deleteMetadata, metadataFolder, nameOf, snapshotOf } from '#src/iceberg/metadata-files';
 import { relocated } from '#src/iceberg/relocate';
 import { isSmall, type TableChange, writeSnapshot } from '#src/iceberg/snapshot-writer';
 import {
@@ -25,7 +25,7 @@ import {
   withSnapshot,
 } from '#src/iceberg/table-metadata';
 import { readManifestList, type TablePlace, tableUri } from '#src/iceberg/table-place';
-import { pathIn, uriOf } from '#src/warehouse/warehouse';
+import { uriOf } from '#src/warehouse/warehouse';
 
 /** Nobody else is supposed to commit: losing this often means that somebody does all the time. */
 const ATTEMPTS_MAX = 5;
@@ -171,7 +171,8 @@ async function commitMetadata(
 ): Promise<boolean> {
   const made = await place.catalog.commit(catalogTable(place), table, metadata);
   if (made === undefined) return false;
-  await deleteFiles(place, await filesOf(place, expired, metadata.snapshots[0] as Snapshot));
+  const left = await filesOf(place, expired, metadata.snapshots[0] as Snapshot);
+  await deleteMetadata(place.warehouse, place.definition.name, left);
   place.step('after-expired-files', place.definition.name);
   return true;
 }
@@ -218,17 +219,8 @@ export async function tidyMetadata(place: TablePlace, table: TableVersion): Prom
     return !ids.has(made.snapshotId) && !manifests.has(uri);
   };
   const found = await warehouse.list(metadataFolder(definition.name));
-  await deleteFiles(place, found.map(({ path }) => uriOf(warehouse, path)).filter(isLeftover));
-}
-
-/** Files of the table's metadata folder; others are not of this table. */
-async function deleteFiles(
-  { warehouse, definition }: TablePlace,
-  uris: readonly string[],
-): Promise<void> {
-  const folder = metadataFolder(definition.name);
-  const paths = uris.flatMap((uri) => pathIn(warehouse, uri) ?? []);
-  await warehouse.delete(paths.filter((path) => path === `${folder}/${nameOf(path)}`));
+  const uris = found.map(({ path }) => uriOf(warehouse, path));
+  await deleteMetadata(warehouse, definition.name, uris.filter(isLeftover));
 }
 
 function catalogTable({ warehouse, definition, step }: TablePlace): CatalogTable {

@@ -8,7 +8,7 @@ import { Random } from '#src/base/random';
 import { loadConfig } from '#src/config/load';
 import type { CompactionJob } from '#src/lake/compaction';
 import { stageFile } from '#src/lake/file-sink';
-import type { StagedFile } from '#src/lake/staged-file';
+import { NO_METRICS, type StagedFile } from '#src/lake/staged-file';
 import { LogHead } from '#src/log/log-head';
 import { LogReader } from '#src/log/log-reader';
 import { LogWriter } from '#src/log/log-writer';
@@ -22,7 +22,6 @@ import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
 import { binanceTrade, serveBinance, startFeed } from '#tests/feed/fake-feed';
 import { FakeWorld } from '#tests/feed/fake-world';
 import { type CrashStyle, DiskHandle, type Operation, SimDisk } from '#tests/sim/disk';
-import { NO_METRICS } from '#tests/sim/lake';
 import { describeViolation, runSeed } from '#tests/sim/run';
 import { LAKE_DIR } from '#tests/sim/sim-config';
 

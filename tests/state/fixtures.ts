@@ -6,10 +6,9 @@ import type { TestContext } from 'node:test';
 import { candleTable } from '#schemas/candle';
 import { storeInt64 } from '#src/base/int64';
 import { CANDLE_BYTES, CANDLE_WORDS, WORD } from '#src/candles/record';
-import type { StagedFile } from '#src/lake/staged-file';
+import { NO_METRICS, type StagedFile } from '#src/lake/staged-file';
 import type { EpochCommit } from '#src/state/epoch-record';
 import type { ConfiguredInstrument } from '#src/state/instrument-registry';
-import { NO_METRICS } from '#tests/support/no-metrics';
 
 export const MINUTE_US = 60_000_000;
 export const CREATED_US = 1_795_000_000_000_000;

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REASONS } from '#schemas/dead-letter';
 import { loadInstruments } from '#src/config/instruments';
+import { simulatorAddresses } from '#src/simulator/addresses';
 import type { FaultProfile } from '#src/simulator/faults';
 import { simulatedInstrument } from '#src/simulator/instrument';
 import { Simulator, type SimulatorOptions } from '#src/simulator/server';
@@ -78,7 +79,12 @@ export async function startWorld(
   });
   t.after(() => simulator.stop());
   const dataDir = join(cwd, 'data');
-  return { cwd, dataDir, simulator, env: { ...SHORT, ...addresses(simulator), ...at(dataDir) } };
+  return {
+    cwd,
+    dataDir,
+    simulator,
+    env: { ...SHORT, ...simulatorAddresses(simulator), ...at(dataDir) },
+  };
 }
 
 function at(dataDir: string): Record<string, string> {
@@ -102,14 +108,3 @@ const SHORT: Readonly<Record<string, string>> = {
 
 /** The allowed lateness above, us. */
 export const ALLOWED_LATENESS_US = 2_000_000;
-
-function addresses(simulator: Simulator): Record<string, string> {
-  return {
-    BULLION_EXCHANGES_BINANCE_WS_URL: `${simulator.url('BINANCE')}/ws?timeUnit=MICROSECOND`,
-    BULLION_EXCHANGES_BINANCE_REST_URL: simulator.restUrl('BINANCE'),
-    BULLION_EXCHANGES_KRAKEN_WS_URL: simulator.url('KRAKEN'),
-    BULLION_EXCHANGES_KRAKEN_REST_URL: simulator.restUrl('KRAKEN'),
-    BULLION_EXCHANGES_COINBASE_WS_URL: simulator.url('COINBASE'),
-    BULLION_EXCHANGES_COINBASE_REST_URL: simulator.restUrl('COINBASE'),
-  };
-}
