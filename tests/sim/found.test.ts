@@ -169,6 +169,11 @@ const SEEDS = [
     steps: 1_000,
     found: 'a gap was not fetched when a late trade was the first one of its instrument',
   },
+  {
+    seed: 760_000_003,
+    steps: 1_600,
+    found: 'the watch itself saw no commits of processes that were told to stop while they started',
+  },
 ] as const;
 
 for (const { seed, steps, found } of SEEDS) {
