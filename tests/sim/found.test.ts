@@ -164,6 +164,16 @@ test('a compaction that is cut short at its second task deletes what its first o
 /** Seeds that a promise did not hold in once: not what they found is repeated, but where. */
 const SEEDS = [
   { seed: 589_133, steps: 1_000, found: 'a stop left what a compaction had staged in the lake' },
+  {
+    seed: 740_000_906,
+    steps: 1_000,
+    found: 'a gap was not fetched when a late trade was the first one of its instrument',
+  },
+  {
+    seed: 760_000_003,
+    steps: 1_600,
+    found: 'the watch itself saw no commits of processes that were told to stop while they started',
+  },
 ] as const;
 
 for (const { seed, steps, found } of SEEDS) {

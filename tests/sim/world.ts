@@ -189,6 +189,7 @@ export class World {
         periodUs: supervision.restart_period_ms * 1000,
       },
       digest: this.scheduler.digest,
+      failed: (error) => this.#fail(error),
     });
   }
 
@@ -251,9 +252,7 @@ export class World {
       tables: this.#tables,
       log: (process, level, message, fields) => this.#log(process, level, message, fields),
       onEnd: (process, ending) => this.#ended(process, ending),
-      onUp: () => {
-        this.#watch.started().catch((error: unknown) => this.#fail(error));
-      },
+      onUp: () => this.#checked(() => this.#watch.started()),
       role,
     });
   }
