@@ -216,6 +216,18 @@ describe('limits', () => {
     assert.ok(nothing.some(({ status }) => status === 429));
   });
 
+  it('count the files of the page apart, five for each request', async () => {
+    const port = await start({ requestsPerSecond: 4, connectionsPerAddress: 256 });
+    const ask60 = (path: string) => Promise.all(Array.from({ length: 60 }, () => ask(port, path)));
+    const passed = (answers: readonly Got[]): number =>
+      answers.filter(({ status }) => status === 200).length;
+    const [files, others] = await Promise.all([ask60('/page/main.js'), ask60('/health/live')]);
+    const [ofFiles, ofOthers] = [passed(files), passed(others)];
+    // In one second, or two.
+    assert.ok(ofFiles === 20 || ofFiles === 40, `${ofFiles} files passed`);
+    assert.ok(ofOthers === 4 || ofOthers === 8, `${ofOthers} other requests passed`);
+  });
+
   it('count connections per address and in all', async () => {
     const open = async (limits: Partial<ConnectionLimits>, sockets: number): Promise<number> => {
       const port = await start(limits);
