@@ -36,6 +36,8 @@ export async function startExchanges(tradesPerSecond: number, dataDir: string): 
     env: {
       BULLION_DATA_DIR: dataDir,
       BULLION_HTTP_PORT: '0',
+      // One client asks as fast as it is answered.
+      BULLION_HTTP_REQUESTS_PER_SECOND: '1000000',
       BULLION_EXCHANGES_BINANCE_WS_URL: `${simulator.url('BINANCE')}/ws?timeUnit=MICROSECOND`,
       BULLION_EXCHANGES_BINANCE_REST_URL: simulator.restUrl('BINANCE'),
       BULLION_EXCHANGES_KRAKEN_WS_URL: simulator.url('KRAKEN'),
