@@ -41,8 +41,8 @@ export class Maintenance {
     this.#options = options;
   }
 
-  /** Starts the job that is due, if there is one and none runs; as `run`. */
-  tick(): Promise<JobRun> | undefined {
+  /** Starts the job that is due, if there is one and none runs; as `run`. Rejects as well when the state cannot be read. */
+  async tick(): Promise<JobRun | undefined> {
     if (this.#suspended || this.#running !== undefined) return undefined;
     const { store, config, clock } = this.#options;
     const schedule = scheduleOf(config, store.jobRuns(), store.identity.createdUs);
