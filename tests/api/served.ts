@@ -2,7 +2,7 @@
  * A data directory made by the real pipeline and served by the real gateway thread, with its store,
  * its query workers and its port, in this process.
  */
-
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -59,6 +59,15 @@ export interface Answer {
   readonly text: string;
   // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
   readonly json: any;
+}
+
+/** An error as every client gets it: one sentence, and nothing of the inside. */
+export function assertProblem(got: Answer, status: number, detail: RegExp | string): void {
+  assert.equal(got.status, status, got.text.slice(0, 500));
+  assert.match(String(got.headers['content-type']), /^application\/problem\+json/);
+  if (typeof detail === 'string') assert.equal(got.json.detail, detail);
+  else assert.match(got.json.detail, detail);
+  assert.doesNotMatch(got.text, /node_modules|\.js\b|\.ts\b|\bat .*:\d|stack|parquet\b.*\//);
 }
 
 export interface Served {
