@@ -56,7 +56,7 @@ export function askChild<Answer>(
   });
 }
 
-/** In the child: does the work for the one request there is, answers and ends. */
+/** In the child: does the work for the one request there is, answers and ends, whatever it left running. */
 export function answerParent<Request>(work: (request: Request) => Promise<unknown>): void {
   process.once('message', (request: Request) => {
     work(request)
@@ -66,7 +66,7 @@ export function answerParent<Request>(work: (request: Request) => Promise<unknow
           failure: error instanceof Error ? String(error.stack) : String(error),
         }),
       )
-      .then((message) => process.send?.(message, () => process.disconnect()));
+      .then((message) => process.send?.(message, () => process.exit('failure' in message ? 1 : 0)));
   });
 }
 

@@ -5,10 +5,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +20,7 @@ import { type ConnectionLimits, DEFAULT_LIMITS } from '#src/api/protection';
 import { EXIT } from '#src/base/errors';
 import { loadTokens, requireToken } from '#src/config/tokens';
 import { INSTRUMENTS } from '#tests/api/instruments';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const READ = 'read-token-0123456789-abcdef';
 const ADMIN = 'admin-token-0123456789-abcde';
@@ -349,8 +349,7 @@ describe('limits', () => {
 });
 
 describe('tokens of a configuration', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'bullion-tokens-'));
-  after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryDirectory({ after }, 'tokens');
   const file = (text: string, mode = 0o600): string => {
     const path = join(dir, 'tokens');
     writeFileSync(path, text);
