@@ -39,6 +39,7 @@ export async function openState(config: Config): Promise<OpenState> {
   const paths = dataPaths(config.data_dir);
   requireData(config.data_dir);
   const store = await StateStore.open(paths.state, { readOnly: true });
+  store.verifyLists(); // nothing else has read it before, as it has for the server's actors
   const warehouse = openWarehouse(nodeDisk(), warehouseSpec(config, config.data_dir));
   return {
     store,

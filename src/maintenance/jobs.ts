@@ -31,7 +31,7 @@ import { planRetention } from '#src/maintenance/plan-retention';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
 import type { Steps } from '#src/maintenance/upkeep-steps';
 import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
-import type { JobRun } from '#src/state/job-run';
+import { type JobRun, NO_FIGURES } from '#src/state/job-run';
 import { deleteRemoved } from '#src/state/recovery';
 import type { StateStore } from '#src/state/store';
 
@@ -71,16 +71,7 @@ export const JOB_WORK: Readonly<
   Record<JobName, (place: JobPlace, last: JobRun | undefined) => Promise<JobReport>>
 > = { compaction, retention, snapshots, manifests, orphans, audit };
 
-const NOTHING: JobReport = {
-  outcome: 'idle',
-  filesIn: 0,
-  filesOut: 0,
-  rowsIn: 0,
-  rowsOut: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  detail: '',
-};
+const NOTHING: JobReport = { outcome: 'idle', ...NO_FIGURES, detail: '' };
 
 export function compactionRules(
   { compaction: keys }: Config['maintenance'],

@@ -12,7 +12,7 @@ import { OrphanSightings } from '#src/maintenance/orphan-sightings';
 import type { JobThread, MaintenancePlace } from '#src/maintenance/pool';
 import { dueJob, scheduleOf } from '#src/maintenance/schedule';
 import { UpkeepAbandoned } from '#src/maintenance/upkeep-queue';
-import type { JobOutcome, JobRun } from '#src/state/job-run';
+import { type JobOutcome, type JobRun, NO_FIGURES } from '#src/state/job-run';
 
 export interface MaintenanceOptions extends Omit<JobPlace, 'work' | 'sightings' | 'nextName'> {
   /** Makes the thread for work on whole files. */
@@ -29,8 +29,6 @@ export interface MaintenanceOptions extends Omit<JobPlace, 'work' | 'sightings' 
   ) => void;
 }
 
-const NO_FIGURES = { filesIn: 0, filesOut: 0, rowsIn: 0, rowsOut: 0, bytesIn: 0, bytesOut: 0 };
-
 export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly #sightings = new OrphanSightings();
@@ -43,8 +41,8 @@ export class Maintenance {
     this.#options = options;
   }
 
-  /** Starts the job that is due, if there is one and none runs; as `run`. */
-  tick(): Promise<JobRun> | undefined {
+  /** Starts the job that is due, if there is one and none runs; as `run`. Rejects as well when the state cannot be read. */
+  async tick(): Promise<JobRun | undefined> {
     if (this.#suspended || this.#running !== undefined) return undefined;
     const { store, config, clock } = this.#options;
     const schedule = scheduleOf(config, store.jobRuns(), store.identity.createdUs);

@@ -28,7 +28,7 @@ import { tradePage } from '#src/query/trade-page';
 import type { Warehouse } from '#src/warehouse/warehouse';
 
 /** Bytes of an answer: what a client is sent of one question. */
-export const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface QueryPlace {
   readonly warehouse: Warehouse;

@@ -70,6 +70,9 @@ export class Environment {
   /**
    * Entries with start <= key < end in key order (reversed: end first), of one snapshot. Finish or
    * leave the loop before awaiting anything: an open scan keeps LMDB from reusing pages.
+   *
+   * LMDB's cursor walks from page to page and believes what it meets: where pages have changed
+   * places it gives records of other areas, sound ones, or the same ones round and round.
    */
   *scan(start: Uint8Array, end: Uint8Array, options: ScanOptions = {}): Generator<Entry> {
     assert(this.#open, 'state store is closed');
@@ -78,8 +81,15 @@ export class Environment {
     const range = reverse
       ? { start: end, end: start, reverse, exclusiveStart: true, inclusiveEnd: true, limit }
       : { start, end, limit };
+    let last: Uint8Array | undefined;
     try {
       for (const { key, value } of this.#db.getRange(range)) {
+        const isInRange = Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0;
+        const isNext =
+          last === undefined ||
+          (reverse ? Buffer.compare(key, last) < 0 : Buffer.compare(key, last) > 0);
+        if (!isInRange || !isNext) throw this.#damaged('a record out of its place', key);
+        last = key;
         yield { key, payload: this.#unseal(key, value), crc: sealOf(value) };
       }
     } catch (error) {
@@ -180,11 +190,15 @@ export class Environment {
 
   #unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
     const payload = unseal(key, sealed);
-    if (payload === undefined) {
-      const name = Buffer.from(key).toString('hex');
-      throw new StateCorruptError(this.directory, `wrong checksum under key ${name}`);
-    }
+    if (payload === undefined) throw this.#damaged('wrong checksum', key);
     return payload;
+  }
+
+  #damaged(what: string, key: Uint8Array): StateCorruptError {
+    return new StateCorruptError(
+      this.directory,
+      `${what} under key ${Buffer.from(key).toString('hex')}`,
+    );
   }
 
   #totals(): AreaTotals {

@@ -15,6 +15,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ABORT, open, type RootDatabase } from 'lmdb';
@@ -30,6 +31,8 @@ const MAGIC = 0xbeef_c0de;
 const MAGIC_AT = 24;
 const PAGE_SIZE_AT = 48;
 const HEADER_BYTES = 64;
+/** More than a new environment and its lock file take. */
+const ROOM_BYTES = 128 * 1024;
 /** A key that no record has. */
 const REHEARSAL = Uint8Array.of(0);
 
@@ -56,6 +59,7 @@ async function createEnvironment(directory: string, first: readonly KeyValuePair
   try {
     rmSync(temporary, { recursive: true, force: true });
     mkdirSync(temporary, { recursive: true, mode: 0o700 });
+    proveRoom(join(temporary, 'room'));
     const db = openLmdb(temporary, false);
     try {
       await db.childTransaction(() => {
@@ -93,6 +97,19 @@ export async function rehearseWrite(directory: string): Promise<void> {
   } finally {
     await db.close();
   }
+}
+
+/** LMDB ends the process with SIGSEGV where its first pages or its lock file find no room. */
+function proveRoom(path: string): void {
+  const fd = openSync(path, 'wx', 0o600);
+  try {
+    const room = Buffer.alloc(ROOM_BYTES);
+    for (let at = 0; at < ROOM_BYTES; at += writeSync(fd, room, at));
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  rmSync(path);
 }
 
 function openLmdb(directory: string, readOnly: boolean): Lmdb {
@@ -152,6 +169,6 @@ function diskError(directory: string, error: unknown): unknown {
   if (code === 'ENOTEMPTY' || code === 'EEXIST') {
     return new StateCorruptError(directory, `${DATA_FILE} is missing`, { cause: error });
   }
-  const message = `The state in ${directory} cannot be opened (${(error as Error).message}); check the disk and the permissions.`;
+  const message = `The state in ${directory} cannot be opened (${(error as Error).message}); check the disk, its free space and the permissions.`;
   return new UserError(EXIT.io, message, { cause: error });
 }

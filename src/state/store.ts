@@ -263,6 +263,13 @@ export class StateStore {
     for (const _ of this.#environment.scanArea(AREA.candle));
   }
 
+  /** Proves that no data file and no interval set is missing, for whoever then asks for some of them. */
+  verifyLists(): void {
+    for (const area of [AREA.file, AREA.intervals]) {
+      for (const _ of this.#environment.scanArea(area));
+    }
+  }
+
   /** Reads everything; throws StateCorruptError at the first thing that is wrong. */
   verify(): void {
     this.#environment.verify();

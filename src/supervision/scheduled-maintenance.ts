@@ -8,7 +8,7 @@ import { type MaintenanceRequest, maintenanceOf } from '#src/supervision/mainten
 
 export interface ScheduledMaintenanceOptions
   extends Omit<MaintenanceRequest, 'isAlone' | 'commit'> {
-  /** The state took no more: what a job did is not remembered. */
+  /** The state cannot be read, or took no more: what a job did is not remembered. */
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -32,7 +32,7 @@ export class ScheduledMaintenance {
   tick(): void {
     if (this.#request.clock.monotonicMs() < this.#dueMs) return;
     this.#dueMs = this.#nextMs();
-    this.#maintenance.tick()?.catch(this.#request.onFailure);
+    this.#maintenance.tick().catch(this.#request.onFailure);
   }
 
   /** No job starts any more; a change that waits may still go with the last epoch. */

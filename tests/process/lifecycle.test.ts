@@ -3,10 +3,12 @@
  * and commands that can be run again.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { StateStore } from '#src/state/store';
 import { readSegments } from '#tests/support/process/bronze-reading';
@@ -18,7 +20,8 @@ import {
   until,
 } from '#tests/support/process/bullion-process';
 import { checkDirectory } from '#tests/support/process/directory-check';
-import { startWorld, temporaryDirectory, type World } from '#tests/support/process/simulated-world';
+import { startWorld, type World } from '#tests/support/process/simulated-world';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 /** One sentence on standard error and nothing else, whatever log lines came before it. */
 function sentence({ code, stderr }: Pick<Finished, 'code' | 'stderr'>, expected: number): string {
@@ -88,6 +91,29 @@ test('what a person got wrong ends at once, with one sentence and its code', asy
     env: { ...env, ...nowhere, BULLION_HTTP_PORT: String(port) },
   });
   assert.match(sentence(taken, 78), new RegExp(`${port}`));
+});
+
+test('a state that cannot be made for want of room ends the start with one sentence', (t) => {
+  const cwd = temporaryDirectory(t);
+  const program = fileURLToPath(new URL('../../supervisor.js', import.meta.url));
+  // No file may be longer than 8 KiB, LMDB's lock file and first two pages: it would end with SIGSEGV.
+  const script = `trap '' XFSZ; ulimit -f 8; exec "$0" "$@"`;
+  const { status, signal, stderr } = spawnSync(
+    'bash',
+    ['--norc', '-c', script, process.execPath, program],
+    {
+      cwd,
+      env: { BULLION_DATA_DIR: join(cwd, 'data'), BULLION_HTTP_PORT: '0' },
+      encoding: 'utf8',
+      timeout: 30_000,
+      killSignal: 'SIGKILL',
+    },
+  );
+  assert.equal(signal, null, stderr);
+  assert.match(
+    sentence({ code: status, stderr }, 74),
+    /state.* cannot be opened \(EFBIG.*check the disk, its free space/,
+  );
 });
 
 test('start, a second start, the orderly end, and an end in the middle of an epoch', async (t) => {

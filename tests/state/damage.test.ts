@@ -5,17 +5,14 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { open as openLmdb, type RootDatabase } from 'lmdb';
 import { EXIT, UserError } from '#src/base/errors';
+import type { Databases, KeyRange, KeyValuePair } from '#src/base/key-value';
 import { AREA, areaKey } from '#src/state/keys';
+import { lmdbDatabases } from '#src/state/open-environment';
 import { seal, unseal } from '#src/state/sealed-value';
 import { StateCorruptError } from '#src/state/state-errors';
 import { StateStore } from '#src/state/store';
-import {
-  CREATED_US,
-  epochCommit,
-  INSTRUMENTS,
-  MINUTE_US,
-  temporaryDirectory,
-} from '#tests/state/fixtures';
+import { CREATED_US, epochCommit, INSTRUMENTS, MINUTE_US } from '#tests/state/fixtures';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 type Raw = RootDatabase<Uint8Array, Uint8Array>;
 
@@ -134,6 +131,58 @@ test('an older version of a record, valid by itself, is found', async (t) => {
   const store = await open(directory);
   assert.throws(() => store.intervalSets(), isDamage);
   await store.close();
+});
+
+/** LMDB as it is, but for what its cursor gives. */
+function walksOtherwise(
+  walk: (pairs: KeyValuePair[], range: KeyRange) => KeyValuePair[],
+): Databases {
+  return {
+    create: lmdbDatabases.create,
+    open(directory, readOnly) {
+      const db = lmdbDatabases.open(directory, readOnly);
+      return (
+        db &&
+        new Proxy(db, {
+          get(target, name) {
+            if (name === 'getRange') {
+              return (range: KeyRange) => walk([...target.getRange(range)], range);
+            }
+            const value: unknown = Reflect.get(target, name);
+            return typeof value === 'function' ? value.bind(target) : value;
+          },
+        })
+      );
+    },
+  };
+}
+
+test('sound records where they do not belong are found, as pages that changed places give them', async (t) => {
+  const directory = await filledStore(t);
+  const raw = openRaw(directory);
+  const all = [...raw.getRange({ start: Buffer.from([0]) })];
+  await raw.close();
+  const walks: Record<string, (pairs: KeyValuePair[], range: KeyRange) => KeyValuePair[]> = {
+    'of another area, behind': (pairs) => [...pairs, all.at(-1)!],
+    'of another area, before': (pairs) => [all[0]!, ...pairs],
+    'in another order': (pairs) => pairs.toReversed(),
+    'round and round': (pairs) => [...pairs, ...pairs],
+    'the same twice': ([first, ...others]) => [first!, first!, ...others],
+  };
+  for (const [name, walk] of Object.entries(walks)) {
+    const databases = walksOtherwise(walk);
+    const store = await StateStore.open(directory, { readOnly: true, databases });
+    const questions = [
+      () => [...store.candles(0, 0, 0, 100 * MINUTE_US)],
+      () => [...store.candles(0, 0, 0, 100 * MINUTE_US, { descending: true })],
+      () => [...store.latestCandles(0, 0, 10)],
+      () => [...store.files('gold_crypto_trades')],
+      () => store.allLivePaths(),
+      () => store.instruments(),
+    ];
+    for (const question of questions) assert.throws(question, isDamage, `${name}: ${question}`);
+    await store.close();
+  }
 });
 
 test('a state of a newer format is refused as a configuration error', async (t) => {

@@ -6,6 +6,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import fc from 'fast-check';
 import { candleTable } from '#schemas/candle';
 import { EXIT, UserError } from '#src/base/errors';
+import type { Databases } from '#src/base/key-value';
 import { JOB_RUNS_KEPT } from '#src/state/job-run';
 import { StateCorruptError } from '#src/state/state-errors';
 import { StateStore } from '#src/state/store';
@@ -17,8 +18,8 @@ import {
   INSTRUMENTS,
   MINUTE_US,
   stagedFile,
-  temporaryDirectory,
 } from '#tests/state/fixtures';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const open = (directory: string) => StateStore.open(directory, { createdUs: CREATED_US });
 
@@ -377,6 +378,21 @@ if (isMainThread) {
     await worker.terminate();
     store.verify();
     await store.close();
+  });
+
+  test('a commit that fails while a new state is made is one sentence', async (t) => {
+    const directory = join(temporaryDirectory(t), 'state');
+    const databases: Databases = {
+      open: () => undefined,
+      create: () => Promise.reject(Object.assign(new Error('Input/output error'), { code: 5 })),
+    };
+    await assert.rejects(
+      StateStore.open(directory, { createdUs: CREATED_US, databases }),
+      (error) =>
+        error instanceof UserError &&
+        error.exitCode === EXIT.io &&
+        /^The state in \S+ could not be written \(Input\/output error\); check/.test(error.message),
+    );
   });
 
   test('nothing to read, and nothing writable, are one sentence each', async (t) => {

@@ -2,8 +2,7 @@
  * The world around a Bullion process under test: a temporary directory with a short instrument list,
  * and simulated exchanges in the test's own process, which go on whatever happens to Bullion.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REASONS } from '#schemas/dead-letter';
 import { loadInstruments } from '#src/config/instruments';
@@ -12,6 +11,7 @@ import type { FaultProfile } from '#src/simulator/faults';
 import { simulatedInstrument } from '#src/simulator/instrument';
 import { Simulator, type SimulatorOptions } from '#src/simulator/server';
 import type { Scope } from '#tests/support/process/bullion-process';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 /** Three pairs an exchange: few enough that the REST pace of every exchange keeps a test short. */
 const INSTRUMENTS = `
@@ -54,12 +54,6 @@ export interface World {
   readonly simulator: Simulator;
   /** Points a Bullion at the exchanges and the data directory. */
   readonly env: Readonly<Record<string, string>>;
-}
-
-export function temporaryDirectory(t: Scope): string {
-  const directory = mkdtempSync(join(tmpdir(), 'bullion-process-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
-  return directory;
 }
 
 export async function startWorld(

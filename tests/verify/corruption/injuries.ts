@@ -7,6 +7,7 @@ export const INJURIES = [
   'cut short',
   'page zeroed',
   'pages swapped',
+  'page copied over another',
   'file swapped with another',
   'file gone empty',
 ] as const;
@@ -58,6 +59,14 @@ export function injure(path: string, others: readonly string[], random: Random):
       before.copy(after, a * PAGE, b * PAGE, Math.min(before.length, (b + 1) * PAGE));
       before.copy(after, b * PAGE, a * PAGE, Math.min(before.length, (a + 1) * PAGE));
       what = ` ${a} and ${b}`;
+      writeFileSync(path, after);
+      break;
+    }
+    case 'page copied over another': {
+      const from = random.below(pages);
+      const to = random.below(pages);
+      before.copy(after, to * PAGE, from * PAGE, Math.min(before.length, (from + 1) * PAGE));
+      what = ` ${from} over ${to}`;
       writeFileSync(path, after);
       break;
     }

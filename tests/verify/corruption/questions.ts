@@ -61,6 +61,8 @@ function digestOf(rows: Iterable<string | Uint8Array>): string {
   return `${count} ${hash.digest('hex')}`;
 }
 
+const pathOf = ({ path }: { readonly path: string }): string => path;
+
 /** Rows in any order: how they are spread over files is not what was asked. */
 async function sortedDigest(rows: AsyncIterable<object>): Promise<string> {
   const text = (row: object): string =>
@@ -156,6 +158,14 @@ export async function answersOf(
         );
       });
     }
+    answers['data files by table'] = await asked(() => {
+      store.verifyLists();
+      return digestOf([...TABLES.keys()].flatMap((table) => [...store.files(table)].map(pathOf)));
+    });
+    answers.gaps = await asked(() => {
+      store.verifyLists();
+      return digestOf(store.instruments().map((one) => store.intervals(one) ?? 'none'));
+    });
     answers['data files'] = await asked(() => digestOf([...store.allLivePaths()].sort()));
     answers['the whole state'] = await asked(() => {
       store.verify();

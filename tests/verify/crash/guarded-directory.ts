@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
+import { NO_FIGURES } from '#src/state/job-run';
 import { StateStore } from '#src/state/store';
 import { readSegments } from '#tests/support/process/bronze-reading';
 import {
@@ -101,12 +102,7 @@ export class GuardedDirectory {
       startedUs: nowUs - 58_000_000,
       tookMs: 1,
       outcome: 'idle',
-      filesIn: 0,
-      filesOut: 0,
-      rowsIn: 0,
-      rowsOut: 0,
-      bytesIn: 0,
-      bytesOut: 0,
+      ...NO_FIGURES,
       detail: '',
     });
     await store.close();
