@@ -1,4 +1,5 @@
 /** Simulated exchanges on loopback, and the environment that points Bullion at them. */
+import { simulatorAddresses } from '#src/simulator/addresses';
 import { type SimulatedInstrument, simulatedInstrument } from '#src/simulator/instrument';
 import { Simulator } from '#src/simulator/server';
 import { recordedInstruments } from './recording.js';
@@ -38,12 +39,7 @@ export async function startExchanges(tradesPerSecond: number, dataDir: string): 
       BULLION_HTTP_PORT: '0',
       // One client asks as fast as it is answered.
       BULLION_HTTP_REQUESTS_PER_SECOND: '1000000',
-      BULLION_EXCHANGES_BINANCE_WS_URL: `${simulator.url('BINANCE')}/ws?timeUnit=MICROSECOND`,
-      BULLION_EXCHANGES_BINANCE_REST_URL: simulator.restUrl('BINANCE'),
-      BULLION_EXCHANGES_KRAKEN_WS_URL: simulator.url('KRAKEN'),
-      BULLION_EXCHANGES_KRAKEN_REST_URL: simulator.restUrl('KRAKEN'),
-      BULLION_EXCHANGES_COINBASE_WS_URL: simulator.url('COINBASE'),
-      BULLION_EXCHANGES_COINBASE_REST_URL: simulator.restUrl('COINBASE'),
+      ...simulatorAddresses(simulator),
       // What an old directory lacks is older than the simulated exchanges' history.
       BULLION_EXCHANGES_BINANCE_BACKFILL: 'false',
       BULLION_EXCHANGES_KRAKEN_BACKFILL: 'false',

@@ -16,6 +16,7 @@ import { systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
+import { simulatorAddresses } from '#src/simulator/addresses';
 import type { FaultProfile } from '#src/simulator/faults';
 import { type SimulatedInstrument, simulatedInstrument } from '#src/simulator/instrument';
 import { Simulator } from '#src/simulator/server';
@@ -48,18 +49,6 @@ const FAULTS: Partial<FaultProfile> = {
 function continued(instrument: SimulatedInstrument): SimulatedInstrument {
   const seconds = Math.floor(systemClock().nowUs() / 1_000_000) - IDS_FROM_SECONDS;
   return { ...instrument, startId: instrument.startId + IDS_PER_SECOND * seconds };
-}
-
-/** Environment that points Bullion at the simulated exchanges. */
-function addresses(simulator: Simulator): Record<string, string> {
-  return {
-    BULLION_EXCHANGES_BINANCE_WS_URL: `${simulator.url('BINANCE')}/ws?timeUnit=MICROSECOND`,
-    BULLION_EXCHANGES_BINANCE_REST_URL: simulator.restUrl('BINANCE'),
-    BULLION_EXCHANGES_KRAKEN_WS_URL: simulator.url('KRAKEN'),
-    BULLION_EXCHANGES_KRAKEN_REST_URL: simulator.restUrl('KRAKEN'),
-    BULLION_EXCHANGES_COINBASE_WS_URL: simulator.url('COINBASE'),
-    BULLION_EXCHANGES_COINBASE_REST_URL: simulator.restUrl('COINBASE'),
-  };
 }
 
 async function healthOf(url: string): Promise<Health | undefined> {
@@ -129,7 +118,7 @@ async function main(): Promise<void> {
     process.execPath,
     [fileURLToPath(new URL('./supervisor.js', import.meta.url)), '--config', CONFIG],
     {
-      env: { ...process.env, ...addresses(simulator) },
+      env: { ...process.env, ...simulatorAddresses(simulator) },
       stdio: ['ignore', 'inherit', logFile],
       detached: true,
     },

@@ -17,7 +17,6 @@ import { loadConfig } from '#src/config/load';
 import { loadTokens, requireToken, TOKEN_VARIABLES } from '#src/config/tokens';
 import { coresAllowed } from '#src/runtime/affinity';
 import { openDataDirectory } from '#src/supervision/data-directory';
-import { failpoint } from '#src/supervision/failpoint';
 import { planLayout, printLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';
 import { SupervisorTree } from '#src/supervision/supervisor-tree';
@@ -68,7 +67,6 @@ async function main(): Promise<void> {
     clock,
     binanceStream: exchanges.includes('BINANCE') ? config.exchanges.binance.channel : undefined,
     purpose: 'the server',
-    step: failpoint(process.env),
   });
   let tree: SupervisorTree | undefined;
   let stopping = false;

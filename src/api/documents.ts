@@ -1,13 +1,11 @@
 /**
- * The OpenAPI document (`/docs/json`, `/docs/yaml`) and the page that shows it (`/docs`), from the
- * schemas the routes are registered with, so it lists what there is and nothing else.
+ * The OpenAPI document (`/docs/json`, `/docs/yaml`), from the schemas the routes are registered with,
+ * so it lists what there is and nothing else. The page that shows it is src/api/document-page.ts.
  */
 import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import { Type } from '@sinclair/typebox';
-import type { FastifyError, FastifyInstance } from 'fastify';
-import { Problem } from '#src/api/problem';
-import { SECURITY_HEADERS } from '#src/api/protection';
+import type { FastifyInstance } from 'fastify';
+import { registerDocumentPage } from '#src/api/document-page';
 
 const PROBLEM = Type.Object(
   {
@@ -50,22 +48,12 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
   });
 }
 
-/** The page; its own files, nothing from elsewhere. */
-export async function serveDocuments(app: FastifyInstance): Promise<void> {
-  await app.register(async (scope) => {
-    scope.addHook('onRoute', (route) => {
-      route.schema = { ...route.schema, hide: true };
-      route.config = { ...route.config, access: 'public' };
-    });
-    // A path that leaves the folder, or is no path at all, is no file there.
-    scope.setErrorHandler((error: FastifyError) => {
-      throw (error.statusCode ?? 500) < 500 ? new Problem(404, 'There is no such file.') : error;
-    });
-    await scope.register(swaggerUi, {
-      routePrefix: '/docs',
-      uiConfig: { deepLinking: false, validatorUrl: null, tryItOutEnabled: true },
-      // The little arrows in its style sheet are data: images.
-      staticCSP: `${SECURITY_HEADERS['content-security-policy']}; img-src 'self' data:`,
-    });
+/** Has to be called after them. */
+export function serveDocuments(app: FastifyInstance): void {
+  const options = { schema: { hide: true }, config: { access: 'public' } } as const;
+  app.get('/docs/json', options, (_request, reply) => void reply.send(app.swagger()));
+  app.get('/docs/yaml', options, (_request, reply) => {
+    void reply.type('application/x-yaml').send(app.swagger({ yaml: true }));
   });
+  registerDocumentPage(app);
 }

@@ -154,6 +154,6 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   if (iceberg !== undefined) registerIceberg(app, iceberg, onFailure);
   registerPage(app);
   options.push?.(app, admission);
-  await serveDocuments(app);
+  serveDocuments(app);
   return app;
 }

@@ -44,7 +44,7 @@ export interface ConnectionLimits {
 export const DEFAULT_LIMITS: ConnectionLimits = {
   connections: 256,
   connectionsPerAddress: 16,
-  requestsPerSecond: 50,
+  requestsPerSecond: 100,
 };
 
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {

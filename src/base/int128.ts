@@ -86,16 +86,6 @@ export function addProduct(
   sum[at + 3] = t3;
 }
 
-/** Negative, zero or positive as a < b, a = b or a > b. */
-export function compareInt128(a: Int32Array, at: number, b: Int32Array, bAt: number): number {
-  if (a[at + 3] !== b[bAt + 3]) return a[at + 3] < b[bAt + 3] ? -1 : 1;
-  for (let word = 2; word >= 0; word--) {
-    const difference = (a[at + word] >>> 0) - (b[bAt + word] >>> 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
 /** The value as a BigInt: for output and tests, not for hot loops. */
 export function bigInt128(words: Int32Array, at: number): bigint {
   let value = BigInt(words[at + 3]);

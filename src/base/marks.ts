@@ -21,7 +21,6 @@ export const MARKS = [
   'recovery: an epoch was published that was committed',
   'recovery: files no epoch names were deleted',
   'tables: one was brought in line',
-  'tables: an epoch was there already',
   'supervision: the processing group restarted',
   'supervision: a child restarted',
   'supervision: an actor hung',

@@ -8,8 +8,8 @@ import { openState } from '#src/commands/open-state';
 import { loadTable } from '#src/iceberg/catalog';
 import { openCatalog } from '#src/iceberg/open-catalog';
 import { TABLES } from '#src/iceberg/table-definition';
-import { EPOCH_KEY, type Snapshot } from '#src/iceberg/table-metadata';
-import type { OutputColumn, OutputRow } from '#src/output/rows';
+import { snapshotRows } from '#src/iceberg/time-travel';
+import type { OutputColumn } from '#src/output/rows';
 import { printRows } from '#src/output/standard-output';
 import { isoMicros } from '#src/output/text';
 
@@ -36,27 +36,10 @@ async function run(args: Arguments): Promise<void> {
   const config = configOf(args);
   const { warehouse, close } = await openState(config);
   const metadata = (await loadTable(openCatalog(config.catalog), warehouse, table))?.metadata;
-  const current = metadata?.['current-snapshot-id'];
-  const rows = (metadata?.snapshots ?? []).map((snapshot) => rowOf(snapshot, current));
+  const snapshots = metadata === undefined ? [] : snapshotRows(metadata);
+  const rows = snapshots.map((row) => ({ ...row, committed_at: isoMicros(row.committed_at) }));
   await printRows(format, COLUMNS, rows);
   await close();
-}
-
-function rowOf(snapshot: Snapshot, current: number | undefined): OutputRow {
-  const { summary } = snapshot;
-  const count = (key: string): number => Number(summary[key] ?? 0);
-  return {
-    snapshot_id: snapshot['snapshot-id'],
-    committed_at: isoMicros(snapshot['timestamp-ms'] * 1000),
-    operation: summary.operation,
-    epoch: count(EPOCH_KEY),
-    added_files: count('added-data-files'),
-    deleted_files: count('deleted-data-files'),
-    added_rows: count('added-records'),
-    total_files: count('total-data-files'),
-    total_rows: count('total-records'),
-    is_current: snapshot['snapshot-id'] === current,
-  };
 }
 
 export const snapshotsCommand = defineCommand({

@@ -15,7 +15,7 @@ export interface Fault {
 }
 
 /** The value in an error message: JSON, cut to what fits in a sentence. */
-export function shown(value: unknown): string {
+function shown(value: unknown): string {
   const text = value === null || value === undefined ? 'nothing' : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -20,12 +20,11 @@ const SHORT_NAMES: readonly (readonly [string, string])[] = [
 
 /**
  * Not configuration: where recorded exchange data lies for the tests, and secrets, which never become
- * part of it (src/config/tokens.ts), and where a test wants the process to die.
+ * part of it (src/config/tokens.ts).
  */
 const NOT_CONFIGURATION = new Set([
   'BULLION_SHARED_DATA',
   'BULLION_CATALOG_TOKEN',
-  'BULLION_FAILPOINT',
   ...Object.values(TOKEN_VARIABLES),
 ]);
 

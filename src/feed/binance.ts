@@ -16,7 +16,7 @@ import {
   textOf,
 } from './protocol.js';
 
-export const BINANCE_URL = 'wss://stream.binance.com:9443/ws?timeUnit=MICROSECOND';
+const BINANCE_URL = 'wss://stream.binance.com:9443/ws?timeUnit=MICROSECOND';
 export type BinanceStream = 'trade' | 'aggTrade';
 
 const HOUR_MS = 3_600_000;

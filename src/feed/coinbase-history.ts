@@ -12,7 +12,7 @@ import {
   type TradeHistory,
 } from './trade-history.js';
 
-export const COINBASE_REST_URL = 'https://api.exchange.coinbase.com';
+const COINBASE_REST_URL = 'https://api.exchange.coinbase.com';
 
 /** Pages of a walk downwards without an upper end start here. */
 const NEWEST = Number.POSITIVE_INFINITY;

@@ -18,8 +18,8 @@ import {
   textOf,
 } from './protocol.js';
 
-export const COINBASE_EXCHANGE_URL = 'wss://ws-feed.exchange.coinbase.com';
-export const COINBASE_ADVANCED_URL = 'wss://advanced-trade-ws.coinbase.com';
+const COINBASE_EXCHANGE_URL = 'wss://ws-feed.exchange.coinbase.com';
+const COINBASE_ADVANCED_URL = 'wss://advanced-trade-ws.coinbase.com';
 
 const encoder = new TextEncoder();
 const MATCH = encoder.encode('{"type":"match"');

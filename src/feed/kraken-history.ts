@@ -15,7 +15,7 @@ import {
   type TradeHistory,
 } from './trade-history.js';
 
-export const KRAKEN_REST_URL = 'https://api.kraken.com';
+const KRAKEN_REST_URL = 'https://api.kraken.com';
 const MARGIN_US = 5_000_000;
 /** 1 min, 4 min, 16 min ... of clock error; after the sixth step (68 h) the gap is left open. */
 const STEP_BACK_US = 60_000_000;

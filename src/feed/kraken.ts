@@ -16,7 +16,7 @@ import {
   textOf,
 } from './protocol.js';
 
-export const KRAKEN_URL = 'wss://ws.kraken.com/v2';
+const KRAKEN_URL = 'wss://ws.kraken.com/v2';
 
 const TRADE = new TextEncoder().encode('{"channel":"trade"');
 

@@ -13,8 +13,6 @@ export interface FeedOptions {
   readonly streamsPerConnectionMax?: number;
   /** Fetch missing trades over REST; default true. */
   readonly backfill?: boolean;
-  /** Pages of one missing range; default 200. */
-  readonly backfillPagesMax?: number;
   /** Longest time between an append and its fdatasync, ms; default 100. */
   readonly syncIntervalMs?: number;
   /**

@@ -336,9 +336,8 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
   #newBackfill(): Backfill {
     const { exchange, options } = this.#spec;
     const history = historyOf(exchange, options.channel);
-    const pagesMax = options.backfillPagesMax ?? BACKFILL_LIMITS.pagesMax;
-    const limits = { ...BACKFILL_LIMITS, pagesMax };
-    return new Backfill(history, options.restUrl ?? history.baseUrl, this.#ports, limits, this);
+    const baseUrl = options.restUrl ?? history.baseUrl;
+    return new Backfill(history, baseUrl, this.#ports, BACKFILL_LIMITS, this);
   }
 
   #newSilentSymbols(): SilentSymbols | undefined {

@@ -31,6 +31,8 @@ export class TradeMarks {
   /** Tick at which the range became suspect, or last saw ids come in in order. */
   readonly #suspectedTick: Int32Array;
   readonly #belowMark: Int32Array;
+  /** 1 once the exchange has started its ids anew below the mark. */
+  readonly #startedAnew: Uint8Array;
   /** 1 once a trade has been stored by this run. */
   readonly #noted: Uint8Array;
   #tick = 0;
@@ -44,6 +46,7 @@ export class TradeMarks {
     this.#sinceUs = column(0);
     this.#suspectedTick = new Int32Array(instruments);
     this.#belowMark = new Int32Array(instruments);
+    this.#startedAnew = new Uint8Array(instruments);
     this.#noted = new Uint8Array(instruments);
   }
 
@@ -101,13 +104,17 @@ export class TradeMarks {
   }
 
   /**
-   * Marks [lo, hi], a gap between trades stored, the earlier one at `sinceUs`: below the mark, unless
-   * nothing of the instrument has come in yet. Answers whether it will be fetched.
+   * Marks [lo, hi], a gap between trades stored, the earlier one at `sinceUs`. It can lie above the
+   * mark, where an earlier life got further than the late trade that came in first in this one; but
+   * not when the exchange has started its ids anew: above are the old ones. Answers whether it will
+   * be fetched.
    */
   suspectGap(instrument: number, lo: number, hi: number, sinceUs: number): boolean {
-    const mark = this.mark(instrument);
-    if (hi - lo >= JUMP_MAX || (mark !== -1 && hi >= mark)) return false;
-    this.#suspectSince(instrument, lo, hi, sinceUs);
+    const isOld = this.#startedAnew[instrument] === 1 && hi >= this.mark(instrument);
+    if (hi - lo >= JUMP_MAX || isOld) return false;
+    // An open-ended range stays open: a gap of before says nothing of how far the exchange is.
+    const isOpen = this.#lo[instrument] !== -1 && this.#hi[instrument] === Number.POSITIVE_INFINITY;
+    this.#suspectSince(instrument, lo, isOpen ? Number.POSITIVE_INFINITY : hi, sinceUs);
     return true;
   }
 
@@ -121,7 +128,10 @@ export class TradeMarks {
       this.#suspectedTick[instrument] = this.#tick;
       return;
     }
+    const oldSinceUs = this.#sinceUs[instrument] as number;
+    // Of two times for the same id the earlier one: that of a late trade says too little.
     if (lo < oldLo) this.#sinceUs[instrument] = sinceUs;
+    else if (lo === oldLo) this.#sinceUs[instrument] = Math.min(oldSinceUs, sinceUs);
     const oldHi = this.#hi[instrument] as number;
     this.#lo[instrument] = Math.min(oldLo, lo);
     // A jump tells where an open-ended range ends.
@@ -175,6 +185,7 @@ export class TradeMarks {
       this.#clearIfEmpty(instrument);
     } else if (++this.#belowMark[instrument]! > BELOW_MARK_MAX) {
       this.#belowMark[instrument] = 0;
+      this.#startedAnew[instrument] = 1;
       this.#clear(instrument);
       this.resume(instrument, id, receiveTimeUs);
     }

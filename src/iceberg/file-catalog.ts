@@ -12,6 +12,7 @@ import { errorCode } from '#src/base/errors';
 import type { Catalog, CatalogTable, MetadataText, TableVersion } from '#src/iceberg/catalog';
 import type { CommitStep } from '#src/iceberg/commit-steps';
 import {
+  deleteMetadata,
   hintFile,
   metadataFile,
   metadataFolder,
@@ -19,7 +20,7 @@ import {
   versionOf,
 } from '#src/iceberg/metadata-files';
 import { type TableMetadata, withPrevious } from '#src/iceberg/table-metadata';
-import { type CreatePoint, pathIn, uriOf, type Warehouse } from '#src/warehouse/warehouse';
+import { type CreatePoint, uriOf, type Warehouse } from '#src/warehouse/warehouse';
 
 const STEP_OF: Readonly<Record<CreatePoint, CommitStep>> = {
   staged: 'after-metadata-tmp',
@@ -56,7 +57,7 @@ async function commit(
     updatedMs: base.metadata['last-updated-ms'],
   });
   const made = await put(table, base.version + 1, metadata);
-  if (made !== undefined) await deleteMetadata(table, forgotten);
+  if (made !== undefined) await deleteMetadata(table.warehouse, table.definition.name, forgotten);
   return made;
 }
 
@@ -71,7 +72,7 @@ async function tidy(table: CatalogTable, { version, metadata }: TableVersion): P
     const number = versionOf(nameOf(uri));
     return number !== undefined && number < version && !logged.has(uri);
   };
-  await deleteMetadata(table, uris.filter(isLeft));
+  await deleteMetadata(warehouse, definition.name, uris.filter(isLeft));
 }
 
 /** The newest version; undefined when the table has none. */
@@ -118,14 +119,4 @@ async function readHint(warehouse: Warehouse, table: string): Promise<number | u
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-/** Only what lies in the table's own folder: a log may name files of whoever had the table before. */
-async function deleteMetadata(
-  { warehouse, definition }: CatalogTable,
-  uris: readonly string[],
-): Promise<void> {
-  const folder = metadataFolder(definition.name);
-  const paths = uris.flatMap((uri) => pathIn(warehouse, uri) ?? []);
-  await warehouse.delete(paths.filter((path) => path === `${folder}/${nameOf(path)}`));
 }

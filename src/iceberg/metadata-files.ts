@@ -1,4 +1,5 @@
-/** Where a table's metadata files are in the warehouse, and what they are called. */
+/** Where a table's metadata files are in the warehouse, what they are called, and how they go. */
+import { pathIn, type Warehouse } from '#src/warehouse/warehouse';
 
 const METADATA_FILE = /^v([1-9]\d*)\.metadata\.json$/;
 
@@ -37,4 +38,16 @@ export function snapshotOf(name: string): { list: boolean; snapshotId: string } 
 
 export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Only what lies in the table's own folder: a log may name files of whoever had the table before. */
+export async function deleteMetadata(
+  warehouse: Warehouse,
+  table: string,
+  uris: readonly string[],
+): Promise<void> {
+  const paths = uris.flatMap((uri) => pathIn(warehouse, uri) ?? []);
+  await warehouse.delete(
+    paths.filter((path) => path === `${metadataFolder(table)}/${nameOf(path)}`),
+  );
 }

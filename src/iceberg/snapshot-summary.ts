@@ -13,7 +13,7 @@ export interface SnapshotChange {
  * never change, so removing and adding equally many rows in each partition is a compaction; a
  * candle's file is replaced because candles changed.
  */
-export function operationOf(definition: TableDefinition, change: SnapshotChange): Operation {
+function operationOf(definition: TableDefinition, change: SnapshotChange): Operation {
   const { added, removed } = change;
   if (removed.length === 0) return added.length === 0 ? 'replace' : 'append';
   if (added.length === 0) return 'delete';

@@ -60,9 +60,9 @@ export interface TableChange {
 }
 
 /** More small manifests than this are merged; Iceberg's own writers merge at the same number. */
-export const MANIFESTS_MAX = 100;
+const MANIFESTS_MAX = 100;
 /** An entry is about 400 bytes deflated: manifests stay below 4 MB. */
-export const ENTRIES_PER_MANIFEST_MAX = 10_000;
+const ENTRIES_PER_MANIFEST_MAX = 10_000;
 
 export async function writeSnapshot(
   place: TablePlace,

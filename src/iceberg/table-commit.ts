@@ -7,10 +7,9 @@
  */
 
 import { EXIT, UserError } from '#src/base/errors';
-import { mark } from '#src/base/marks';
 import { type CatalogTable, loadTable, type TableVersion } from '#src/iceberg/catalog';
 import { FILE_CATALOG } from '#src/iceberg/file-catalog';
-import { metadataFolder, nameOf, snapshotOf } from '#src/iceberg/metadata-files';
+import { deleteMetadata, metadataFolder, nameOf, snapshotOf } from '#src/iceberg/metadata-files';
 import { relocated } from '#src/iceberg/relocate';
 import { isSmall, type TableChange, writeSnapshot } from '#src/iceberg/snapshot-writer';
 import {
@@ -26,7 +25,7 @@ import {
   withSnapshot,
 } from '#src/iceberg/table-metadata';
 import { readManifestList, type TablePlace, tableUri } from '#src/iceberg/table-place';
-import { pathIn, uriOf } from '#src/warehouse/warehouse';
+import { uriOf } from '#src/warehouse/warehouse';
 
 /** Nobody else is supposed to commit: losing this often means that somebody does all the time. */
 const ATTEMPTS_MAX = 5;
@@ -152,10 +151,7 @@ async function commit(
 ): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const table = await ownTable(place);
-    if (isDone(table)) {
-      mark('tables: an epoch was there already');
-      return;
-    }
+    if (isDone(table)) return;
     const snapshot = await writeSnapshot(place, table.metadata, change);
     const expiry = expireSnapshots(
       withSnapshot(table.metadata, snapshot),
@@ -175,7 +171,8 @@ async function commitMetadata(
 ): Promise<boolean> {
   const made = await place.catalog.commit(catalogTable(place), table, metadata);
   if (made === undefined) return false;
-  await deleteFiles(place, await filesOf(place, expired, metadata.snapshots[0] as Snapshot));
+  const left = await filesOf(place, expired, metadata.snapshots[0] as Snapshot);
+  await deleteMetadata(place.warehouse, place.definition.name, left);
   place.step('after-expired-files', place.definition.name);
   return true;
 }
@@ -222,17 +219,8 @@ export async function tidyMetadata(place: TablePlace, table: TableVersion): Prom
     return !ids.has(made.snapshotId) && !manifests.has(uri);
   };
   const found = await warehouse.list(metadataFolder(definition.name));
-  await deleteFiles(place, found.map(({ path }) => uriOf(warehouse, path)).filter(isLeftover));
-}
-
-/** Files of the table's metadata folder; others are not of this table. */
-async function deleteFiles(
-  { warehouse, definition }: TablePlace,
-  uris: readonly string[],
-): Promise<void> {
-  const folder = metadataFolder(definition.name);
-  const paths = uris.flatMap((uri) => pathIn(warehouse, uri) ?? []);
-  await warehouse.delete(paths.filter((path) => path === `${folder}/${nameOf(path)}`));
+  const uris = found.map(({ path }) => uriOf(warehouse, path));
+  await deleteMetadata(warehouse, definition.name, uris.filter(isLeftover));
 }
 
 function catalogTable({ warehouse, definition, step }: TablePlace): CatalogTable {

@@ -1,9 +1,30 @@
 /**
- * Time travel: which snapshot a table showed at a moment, and the data files of any kept snapshot.
+ * Time travel: the snapshots a table still has, which one it showed at a moment, and the data files
+ * of each.
  */
-import type { Snapshot, TableMetadata } from '#src/iceberg/table-metadata';
+import { EPOCH_KEY, type Snapshot, type TableMetadata } from '#src/iceberg/table-metadata';
 import { liveEntries } from '#src/iceberg/table-place';
 import { pathIn, type Warehouse } from '#src/warehouse/warehouse';
+
+/** A row for each snapshot, oldest first, as it is shown to people. */
+export function snapshotRows(metadata: TableMetadata) {
+  return metadata.snapshots.map((snapshot) => {
+    const { summary } = snapshot;
+    const count = (key: string): number => Number(summary[key] ?? 0);
+    return {
+      snapshot_id: snapshot['snapshot-id'],
+      committed_at: snapshot['timestamp-ms'] * 1000,
+      operation: summary.operation,
+      epoch: count(EPOCH_KEY),
+      added_files: count('added-data-files'),
+      deleted_files: count('deleted-data-files'),
+      added_rows: count('added-records'),
+      total_files: count('total-data-files'),
+      total_rows: count('total-records'),
+      is_current: snapshot['snapshot-id'] === metadata['current-snapshot-id'],
+    };
+  });
+}
 
 export function snapshotById(metadata: TableMetadata, id: number): Snapshot | undefined {
   return metadata.snapshots.find((snapshot) => snapshot['snapshot-id'] === id);

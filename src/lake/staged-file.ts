@@ -17,3 +17,13 @@ export interface StagedFile {
   readonly sha256: string;
   readonly metrics: FileMetrics;
 }
+
+/** Of a file that no reader is to be spared. */
+export const NO_METRICS: FileMetrics = {
+  columnSizes: {},
+  valueCounts: {},
+  nullCounts: {},
+  lower: {},
+  upper: {},
+  splitOffsets: [],
+};

@@ -13,6 +13,7 @@ import {
 } from '#src/iceberg/publication';
 import type { Lake } from '#src/iceberg/table-place';
 import { COMPACTED_NAMES } from '#src/lake/compacted-names';
+import type { CompactionResult } from '#src/lake/compaction';
 import { DAY_US } from '#src/lake/partition';
 import type { StagedFile } from '#src/lake/staged-file';
 import { dropSegmentsBelow } from '#src/log/retention';
@@ -30,7 +31,7 @@ import { planRetention } from '#src/maintenance/plan-retention';
 import type { UpkeepChange } from '#src/maintenance/upkeep-queue';
 import type { Steps } from '#src/maintenance/upkeep-steps';
 import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
-import type { JobRun } from '#src/state/job-run';
+import { type JobRun, NO_FIGURES } from '#src/state/job-run';
 import { deleteRemoved } from '#src/state/recovery';
 import type { StateStore } from '#src/state/store';
 
@@ -70,16 +71,7 @@ export const JOB_WORK: Readonly<
   Record<JobName, (place: JobPlace, last: JobRun | undefined) => Promise<JobReport>>
 > = { compaction, retention, snapshots, manifests, orphans, audit };
 
-const NOTHING: JobReport = {
-  outcome: 'idle',
-  filesIn: 0,
-  filesOut: 0,
-  rowsIn: 0,
-  rowsOut: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  detail: '',
-};
+const NOTHING: JobReport = { outcome: 'idle', ...NO_FIGURES, detail: '' };
 
 export function compactionRules(
   { compaction: keys }: Config['maintenance'],
@@ -94,7 +86,7 @@ export function compactionRules(
 }
 
 async function compaction(place: JobPlace): Promise<JobReport> {
-  const { store, clock, config, work, commit, nextName, isAlone, step } = place;
+  const { store, clock, config, commit, isAlone, step } = place;
   const nowUs = clock.nowUs();
   const rules = compactionRules(config, isAlone);
   const due = COMPACTED_NAMES.flatMap((table) => planCompaction(store.files(table), nowUs, rules));
@@ -103,10 +95,7 @@ async function compaction(place: JobPlace): Promise<JobReport> {
   const inputs: PlannedInput[] = [];
   const outputs: StagedFile[] = [];
   for (const task of tasks) {
-    const { file, inputs: used } = await work({
-      kind: 'compact',
-      job: { ...task, name: nextName() },
-    });
+    const { file, inputs: used } = await compact(place, task, outputs);
     if (file === undefined) continue;
     step('upkeep-staged', task.table);
     outputs.push(file);
@@ -120,6 +109,26 @@ async function compaction(place: JobPlace): Promise<JobReport> {
     ...figures(inputs, outputs),
     detail: left > 0 ? `${left} more are due` : '',
   };
+}
+
+/**
+ * One task, on the maintenance thread. When it fails or is cut short, the run comes to nothing and
+ * what was `staged` before is deleted: no epoch was offered it, and a run that fails at its last task
+ * every ten minutes would have left a dozen sets of files by the time the sweep takes the first.
+ */
+async function compact(
+  { work, nextName, tables }: JobPlace,
+  task: CompactionTask,
+  staged: readonly StagedFile[],
+): Promise<CompactionResult> {
+  try {
+    return await work({ kind: 'compact', job: { ...task, name: nextName() } });
+  } catch (error) {
+    const { warehouse } = tables;
+    // What cannot be deleted now is an orphan: the sweep's, or the next start's.
+    await warehouse.delete(staged.map(({ path }) => path)).catch(() => {});
+    throw error;
+  }
 }
 
 async function retention(place: JobPlace): Promise<JobReport> {

@@ -12,7 +12,7 @@ import { OrphanSightings } from '#src/maintenance/orphan-sightings';
 import type { JobThread, MaintenancePlace } from '#src/maintenance/pool';
 import { dueJob, scheduleOf } from '#src/maintenance/schedule';
 import { UpkeepAbandoned } from '#src/maintenance/upkeep-queue';
-import type { JobOutcome, JobRun } from '#src/state/job-run';
+import { type JobOutcome, type JobRun, NO_FIGURES } from '#src/state/job-run';
 
 export interface MaintenanceOptions extends Omit<JobPlace, 'work' | 'sightings' | 'nextName'> {
   /** Makes the thread for work on whole files. */
@@ -28,8 +28,6 @@ export interface MaintenanceOptions extends Omit<JobPlace, 'work' | 'sightings' 
     fields?: Record<string, unknown>,
   ) => void;
 }
-
-const NO_FIGURES = { filesIn: 0, filesOut: 0, rowsIn: 0, rowsOut: 0, bytesIn: 0, bytesOut: 0 };
 
 export class Maintenance {
   readonly #options: MaintenanceOptions;

@@ -4,8 +4,7 @@ import type { Column } from '#schemas/schema';
 import { TRADE } from '#schemas/trade';
 import { errorCode, UserError } from '#src/base/errors';
 import { type Catalog, loadTable } from '#src/iceberg/catalog';
-import { EPOCH_KEY } from '#src/iceberg/table-metadata';
-import { snapshotById, snapshotFiles } from '#src/iceberg/time-travel';
+import { snapshotById, snapshotFiles, snapshotRows } from '#src/iceberg/time-travel';
 import { type ReadFile, readCandles } from '#src/lake/table-reader';
 import { aggregation, TooManyRows } from '#src/query/aggregation';
 import type { AnswerFormat } from '#src/query/answer-format';
@@ -29,7 +28,7 @@ import { tradePage } from '#src/query/trade-page';
 import type { Warehouse } from '#src/warehouse/warehouse';
 
 /** Bytes of an answer: what a client is sent of one question. */
-export const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface QueryPlace {
   readonly warehouse: Warehouse;
@@ -136,23 +135,8 @@ async function snapshots(
 ): Promise<AnswerTable> {
   const shown = tables.map(async (table) => {
     const metadata = (await loadTable(catalog, warehouse, table))?.metadata;
-    return (metadata?.snapshots ?? []).map((snapshot) => {
-      const { summary } = snapshot;
-      const count = (key: string): number => Number(summary[key] ?? 0);
-      return {
-        table,
-        snapshot_id: snapshot['snapshot-id'],
-        committed_at: snapshot['timestamp-ms'] * 1000,
-        operation: String(summary.operation),
-        epoch: count(EPOCH_KEY),
-        added_files: count('added-data-files'),
-        deleted_files: count('deleted-data-files'),
-        added_rows: count('added-records'),
-        total_files: count('total-data-files'),
-        total_rows: count('total-records'),
-        is_current: snapshot['snapshot-id'] === metadata?.['current-snapshot-id'],
-      };
-    });
+    const rows = metadata === undefined ? [] : snapshotRows(metadata);
+    return rows.map((row) => ({ table, ...row }));
   });
   return { columns: SNAPSHOT_COLUMNS, rows: (await Promise.all(shown)).flat() };
 }

@@ -6,7 +6,7 @@
  */
 
 /** Counters of every kind of actor, by name; the index in its list is the word. */
-export const COUNTERS = {
+const COUNTERS = {
   ingest: ['frames', 'bytes', 'durable_frames', 'connected', 'reconnects', 'control', 'oversize'],
   validation: ['frames', 'control', 'trades', 'dead_letters', 'batches', 'stalls'],
   gold: ['trades', 'duplicates', 'batches', 'stalls'],

@@ -74,7 +74,6 @@ interface FeedRecord {
   readonly served: readonly ByteColumn[];
   readonly dropped: readonly ByteColumn[];
   sent: number;
-  rows: number;
 }
 
 export class Journal {
@@ -96,7 +95,6 @@ export class Journal {
       served: columns(),
       dropped: columns(),
       sent: 0,
-      rows: 0,
     };
     this.#feeds.set(feed, record);
   }
@@ -137,7 +135,6 @@ export class Journal {
   served(feed: Feed, instrument: number, unit: number): void {
     const record = this.#feeds.get(feed);
     if (record === undefined) return;
-    record.rows++;
     record.served[instrument]!.set(unit, 1);
   }
 
@@ -167,11 +164,6 @@ export class Journal {
   /** Trades sent, counting every send on every connection. */
   sends(feed: Feed): number {
     return this.#record(feed).sent;
-  }
-
-  /** Trades in REST answers, counting every time. */
-  servedRows(feed: Feed): number {
-    return this.#record(feed).rows;
   }
 
   /** Every trade (on the aggTrade feed: every aggregate) still held, by instrument and id. */

@@ -21,7 +21,7 @@ interface PairNames {
   readonly wsname: string;
 }
 
-export function krakenNames({ baseAsset, quoteAsset }: SimulatedInstrument): PairNames {
+function krakenNames({ baseAsset, quoteAsset }: SimulatedInstrument): PairNames {
   const base = OLD_NAME[baseAsset] ?? baseAsset;
   const quote = OLD_NAME[quoteAsset] ?? quoteAsset;
   const old = OLD_CRYPTO.has(base) && OLD_FIAT.has(quote);

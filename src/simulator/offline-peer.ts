@@ -122,7 +122,7 @@ export class OfflinePeer implements Peer {
 }
 
 /** What a client of each feed sends first. */
-export function subscriptions(feed: Feed, symbols: readonly string[]): readonly string[] {
+function subscriptions(feed: Feed, symbols: readonly string[]): readonly string[] {
   switch (feed) {
     case 'binance-trade':
     case 'binance-aggtrade': {

@@ -36,10 +36,6 @@ export interface OfflineOptions {
   readonly connections?: number;
   /** Fetch missing ids over REST. */
   readonly backfill?: boolean;
-  /** Time from the exchange to the client. */
-  readonly latencyUs?: readonly [min: number, max: number];
-  /** Time from a lost connection to the next. */
-  readonly downUs?: readonly [min: number, max: number];
   readonly journalLine?: (line: string) => void;
 }
 
@@ -56,6 +52,9 @@ export interface OfflineFrame {
 }
 
 const STEP_US = 100_000;
+/** Time from the exchange to the client, and from a lost connection to the next: at least, at most. */
+const LATENCY_US = [2_000, 40_000] as const;
+const DOWN_US = [200_000, 3_000_000] as const;
 /** A silent connection is given up after so long. */
 const SILENCE_US = 10_000_000;
 
@@ -199,8 +198,7 @@ class OfflineFeed {
   }
 
   #frame(bytes: Uint8Array, kind: number, connection: number): OfflineFrame {
-    const [min, max] = this.#options.latencyUs ?? [2000, 40_000];
-    const arrivalUs = this.#nowUs + this.#random.between(min, max);
+    const arrivalUs = this.#nowUs + this.#random.between(...LATENCY_US);
     this.#receiveUs = Math.max(this.#receiveUs, arrivalUs);
     const receiveTimeUs = this.#receiveUs;
     return { exchange: this.#exchange, feed: this.#feed, bytes, kind, connection, receiveTimeUs };
@@ -240,8 +238,7 @@ class OfflineFeed {
   }
 
   #lose(peer: OfflinePeer, silenceUs: number): void {
-    const [min, max] = this.#options.downUs ?? [200_000, 3_000_000];
-    peer.lose(this.#nowUs + silenceUs + this.#random.between(min, max));
+    peer.lose(this.#nowUs + silenceUs + this.#random.between(...DOWN_US));
   }
 
   /** What protocols say by themselves, connections that come back, and REST pages that are due. */

@@ -5,8 +5,7 @@
 import { candleTable } from '#schemas/candle';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { assert } from '#src/base/errors';
-import type { FileMetrics } from '#src/lake/file-metrics';
-import type { StagedFile } from '#src/lake/staged-file';
+import { NO_METRICS, type StagedFile } from '#src/lake/staged-file';
 import type { Edits } from '#src/state/edits';
 import type { Environment } from '#src/state/environment';
 import type { EpochCommit } from '#src/state/epoch-record';
@@ -23,15 +22,6 @@ export interface RemovedFile extends Omit<DataFile, 'metrics' | 'addedUs'> {
   /** The epoch that took it out of its table. */
   readonly removedEpoch: number;
 }
-
-const NO_METRICS: FileMetrics = {
-  columnSizes: {},
-  valueCounts: {},
-  nullCounts: {},
-  lower: {},
-  upper: {},
-  splitOffsets: [],
-};
 
 const CANDLE_TABLES: ReadonlySet<string> = new Set(TIMEFRAMES.map(candleTable));
 

@@ -25,3 +25,13 @@ export interface JobRun {
   /** Where the next run goes on, for a job that looks at a part at a time. */
   readonly cursor?: string;
 }
+
+/** Of a run that touched no file. */
+export const NO_FIGURES = {
+  filesIn: 0,
+  filesOut: 0,
+  rowsIn: 0,
+  rowsOut: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+};

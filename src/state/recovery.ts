@@ -1,11 +1,10 @@
 /**
- * Recovery of the lake at start: which files go, whether the last epoch still has to be published,
- * where each log is read from again. A data file that left its table stays as long as a snapshot of
- * the table shows it, so that the past can be read. The decision is a pure function of facts; only
- * data files and leftovers are ever deleted.
+ * Recovery of the lake at start: which files go, and whether the last epoch still has to be published.
+ * A data file that left its table stays as long as a snapshot of the table shows it, so that the past
+ * can be read. The decision is a pure function of facts; only data files and leftovers are ever
+ * deleted.
  */
 
-import type { Exchange } from '#schemas/exchange';
 import { EXIT, UserError } from '#src/base/errors';
 import { mark } from '#src/base/marks';
 import { type EpochRecord, isPublished } from '#src/state/epoch-record';
@@ -39,7 +38,6 @@ export interface RecoveryDecision {
   /** Data files that were there before the state: they belong to a state that is lost. */
   readonly strangers: readonly string[];
   readonly finishPublish: boolean;
-  readonly resumeFrom: readonly { readonly exchange: Exchange; readonly nextSequence: number }[];
 }
 
 export interface LakePlace {
@@ -75,7 +73,6 @@ export function decideRecovery(facts: RecoveryFacts): RecoveryDecision {
     missing: [...live].filter((path) => !present.has(path)),
     strangers: adopted || record.epoch > 0 ? [] : orphans.filter(isDataFile),
     finishPublish: !isPublished(record),
-    resumeFrom: record.progress.map(({ exchange, nextSequence }) => ({ exchange, nextSequence })),
   };
 }
 

@@ -7,7 +7,7 @@ import type { LakeJob } from '#src/lake/job';
 import { LakePool } from '#src/lake/pool';
 import type { StagedFile } from '#src/lake/staged-file';
 import { type JobThread, type MaintenancePlace, MaintenancePool } from '#src/maintenance/pool';
-import { compilePatiently } from '#src/runtime/compiler';
+import { tuneEngine } from '#src/runtime/engine';
 import type { Stoppable } from '#src/runtime/control';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ThreadSpec } from '#src/runtime/thread-spec';
@@ -39,7 +39,7 @@ export interface Workers {
 
 /** `actors`: the folder of the compiled actors. `entry`: another entry of their threads. */
 export function threadWorkers(actors: URL, entry = new URL('thread.js', actors)): Workers {
-  compilePatiently();
+  tuneEngine();
   return {
     actor: (spec, line) => new WorkerActorThread(entry, spec, line),
     lake: (place) => new LakePool({ ...place, worker: new URL('lake-worker.js', actors) }),

@@ -43,7 +43,7 @@ export const LIVE_TRADE = {
 export const LIVE_TRADE_WORDS = 16;
 
 /** Trades of an instrument that are kept: 10 ms of one that makes 50,000 a second, in 32 KiB. */
-export const LIVE_TRADES_DEPTH = 512;
+const LIVE_TRADES_DEPTH = 512;
 
 /** Trades written at the end of a batch: 2 % of the largest, all of a usual live one. */
 const TAIL = 64;

@@ -5,10 +5,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +20,7 @@ import { type ConnectionLimits, DEFAULT_LIMITS } from '#src/api/protection';
 import { EXIT } from '#src/base/errors';
 import { loadTokens, requireToken } from '#src/config/tokens';
 import { INSTRUMENTS } from '#tests/api/instruments';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const READ = 'read-token-0123456789-abcdef';
 const ADMIN = 'admin-token-0123456789-abcde';
@@ -216,6 +216,18 @@ describe('limits', () => {
     assert.ok(nothing.some(({ status }) => status === 429));
   });
 
+  it('count the files of the page apart, five for each request', async () => {
+    const port = await start({ requestsPerSecond: 4, connectionsPerAddress: 256 });
+    const ask60 = (path: string) => Promise.all(Array.from({ length: 60 }, () => ask(port, path)));
+    const passed = (answers: readonly Got[]): number =>
+      answers.filter(({ status }) => status === 200).length;
+    const [files, others] = await Promise.all([ask60('/page/main.js'), ask60('/health/live')]);
+    const [ofFiles, ofOthers] = [passed(files), passed(others)];
+    // In one second, or two.
+    assert.ok(ofFiles === 20 || ofFiles === 40, `${ofFiles} files passed`);
+    assert.ok(ofOthers === 4 || ofOthers === 8, `${ofOthers} other requests passed`);
+  });
+
   it('count connections per address and in all', async () => {
     const open = async (limits: Partial<ConnectionLimits>, sockets: number): Promise<number> => {
       const port = await start(limits);
@@ -337,8 +349,7 @@ describe('limits', () => {
 });
 
 describe('tokens of a configuration', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'bullion-tokens-'));
-  after(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = temporaryDirectory({ after }, 'tokens');
   const file = (text: string, mode = 0o600): string => {
     const path = join(dir, 'tokens');
     writeFileSync(path, text);

@@ -5,7 +5,7 @@ import { parquetReadObjects } from 'hyparquet';
 import { Table, writeParquet } from 'parquet-wasm';
 import { formatScaled } from '#src/base/decimal';
 import { START_US, TRADED, TRADES } from '#tests/api/market-day';
-import { type Answer, importMarketDay, type Lake, type Served, serve } from '#tests/api/served';
+import { assertProblem, importMarketDay, type Lake, type Served, serve } from '#tests/api/served';
 
 const DAY = 'start=2026-07-07&end=2026-07-08';
 const BTC = `symbol=BTCUSDT&${DAY}`;
@@ -42,11 +42,6 @@ describe('candles', { timeout: 300_000 }, () => {
     lake?.remove();
   });
 
-  const problem = (got: Answer, status: number, detail: RegExp): void => {
-    assert.equal(got.status, status, got.text.slice(0, 300));
-    assert.match(String(got.headers['content-type']), /^application\/problem\+json/);
-    assert.match(got.json.detail, detail);
-  };
   const candles = async (query: string): Promise<Row[]> => {
     const got = await served.get(`/v1/ohlcv/1m?${query}`);
     assert.equal(got.status, 200, got.text.slice(0, 300));
@@ -100,7 +95,7 @@ describe('candles', { timeout: 300_000 }, () => {
       assert.deepEqual(few, filled.slice(-7));
       assert.deepEqual(await candles(`${BTC}&limit=9&fill=${fill}`), filled.slice(0, 9));
     }
-    problem(await served.get(`/v1/ohlcv/1m?${BTC}&fill=zero`), 400, /^fill must be one of/);
+    assertProblem(await served.get(`/v1/ohlcv/1m?${BTC}&fill=zero`), 400, /^fill must be one of/);
   });
 
   it('come as CSV, Arrow, Parquet and as ccxt has them', async () => {
@@ -138,12 +133,16 @@ describe('candles', { timeout: 300_000 }, () => {
       assert.deepEqual(row, wanted.map(Number));
     }
     assert.ok(ccxt.text.includes(`,${json[0]?.open},`), 'digit by digit');
-    problem(
+    assertProblem(
       await served.get(`/v1/ohlcv/1m?${BTC}`, { accept: 'image/png' }),
       406,
       /^There is no answer of an accepted type/,
     );
-    problem(await served.get(`/v1/ohlcv/1m?${BTC}&format=xml`), 400, /^format must be one of/);
+    assertProblem(
+      await served.get(`/v1/ohlcv/1m?${BTC}&format=xml`),
+      400,
+      /^format must be one of/,
+    );
   });
 
   it('come in batches', async () => {
@@ -155,9 +154,9 @@ describe('candles', { timeout: 300_000 }, () => {
     assert.equal(status, 200);
     assert.deepEqual(json.results[0].candles, await candles(`${BTC}&limit=3`));
     assert.equal(json.results[1].candles.length, 1);
-    problem(await served.post('/v1/ohlcv/batch', {}), 400, /^queries must be a list/);
+    assertProblem(await served.post('/v1/ohlcv/batch', {}), 400, /^queries must be a list/);
     const wrong = { queries: [{ timeframe: '2m', symbol: 'BTCUSDT' }] };
-    problem(await served.post('/v1/ohlcv/batch', wrong), 400, /^timeframe must be one of/);
+    assertProblem(await served.post('/v1/ohlcv/batch', wrong), 400, /^timeframe must be one of/);
   });
 
   it('say how fresh they are', async () => {
@@ -166,7 +165,11 @@ describe('candles', { timeout: 300_000 }, () => {
     assert.equal(btc.newest_window, '2026-07-07T16:25:00Z');
     assert.deepEqual([btc.windows, btc.final], [12, 12]);
     assert.equal(json.series.find((one: Row) => one.symbol === 'SOLUSDT').newest_window, null);
-    problem(await served.get('/v1/ohlcv/health?timeframe=2m'), 400, /^timeframe must be one of/);
+    assertProblem(
+      await served.get('/v1/ohlcv/health?timeframe=2m'),
+      400,
+      /^timeframe must be one of/,
+    );
   });
 
   it('are compared across exchanges', async () => {
@@ -182,9 +185,13 @@ describe('candles', { timeout: 300_000 }, () => {
     assert.equal(json.rows[0].kraken_price, last(2));
     assert.equal(json.rows[0].coinbase_price, last(3));
     const bare = await served.get('/v1/compare?symbol=BTCUSDT');
-    problem(bare, 400, /^symbol must be on at least two exchanges/);
-    problem(await served.get(`/v1/compare?${query}&max_age=2d`), 400, /^max_age must be a length/);
-    problem(await served.get('/v1/compare'), 400, /^symbol is missing/);
+    assertProblem(bare, 400, /^symbol must be on at least two exchanges/);
+    assertProblem(
+      await served.get(`/v1/compare?${query}&max_age=2d`),
+      400,
+      /^max_age must be a length/,
+    );
+    assertProblem(await served.get('/v1/compare'), 400, /^symbol is missing/);
   });
 
   it('are aggregated over a real socket, and refused in one sentence', async () => {
@@ -195,12 +202,12 @@ describe('candles', { timeout: 300_000 }, () => {
     assert.equal(vwap.json.rows[0].volume, formatScaled(volume, 8));
     const bars = await ask({ kind: 'tick_bars', size: 500, format: 'csv' });
     assert.equal(bars.text.trim().split('\n').length, 4);
-    problem(await ask({ kind: 'tick_bars' }), 400, /^size is missing; tick_bars needs one/);
-    problem(await ask({ kind: 'tick_bars', size: '1.5' }), 400, /whole number of trades/);
-    problem(await ask({ kind: 'ohlcv' }), 400, /^interval is missing; ohlcv needs one/);
-    problem(await ask({ kind: 'vwap', size: 1 }), 400, /^size is not for vwap/);
-    problem(await ask({ kind: 'sum' }), 400, /^kind must be one of vwap, twap/);
-    problem(
+    assertProblem(await ask({ kind: 'tick_bars' }), 400, /^size is missing; tick_bars needs one/);
+    assertProblem(await ask({ kind: 'tick_bars', size: '1.5' }), 400, /whole number of trades/);
+    assertProblem(await ask({ kind: 'ohlcv' }), 400, /^interval is missing; ohlcv needs one/);
+    assertProblem(await ask({ kind: 'vwap', size: 1 }), 400, /^size is not for vwap/);
+    assertProblem(await ask({ kind: 'sum' }), 400, /^kind must be one of vwap, twap/);
+    assertProblem(
       await ask({ kind: 'ohlcv', interval: '0s' }),
       400,
       /^interval must be a length of time/,
@@ -212,8 +219,12 @@ describe('candles', { timeout: 300_000 }, () => {
     const got = await served.get('/v1/trades/recent?symbol=BTCUSDT');
     assert.equal(got.status, 200, got.text);
     assert.deepEqual(got.json, { trades: [] });
-    problem(await served.get('/v1/trades/recent?symbol=NOPE'), 400, /^symbol must be one of/);
-    problem(await served.get('/v1/trades/recent?symbol=BTCUSDT&limit=501'), 400, /^limit must be/);
+    assertProblem(await served.get('/v1/trades/recent?symbol=NOPE'), 400, /^symbol must be one of/);
+    assertProblem(
+      await served.get('/v1/trades/recent?symbol=BTCUSDT&limit=501'),
+      400,
+      /^limit must be/,
+    );
   });
 
   describe('for the charting library', () => {

@@ -6,7 +6,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { formatScaled } from '#src/base/decimal';
 import { GAP, HOSTILE, START_US, TRADED, TRADES } from '#tests/api/market-day';
-import { type Answer, importMarketDay, type Lake, type Served, serve } from '#tests/api/served';
+import {
+  type Answer,
+  assertProblem,
+  importMarketDay,
+  type Lake,
+  type Served,
+  serve,
+} from '#tests/api/served';
 import type { TradeModel } from '#tests/exchanges/frames';
 
 const DAY = 'start=2026-07-07&end=2026-07-08';
@@ -32,14 +39,6 @@ function nameOf(trade: TradeModel): string {
 
 function namesOf(rows: readonly Row[]): string[] {
   return rows.map(({ trade_id, symbol }) => `${trade_id} ${symbol}`);
-}
-
-function assertProblem(got: Answer, status: number, detail: RegExp | string): void {
-  assert.equal(got.status, status, got.text.slice(0, 500));
-  assert.match(String(got.headers['content-type']), /^application\/problem\+json/);
-  if (typeof detail === 'string') assert.equal(got.json.detail, detail);
-  else assert.match(got.json.detail, detail);
-  assert.doesNotMatch(got.text, /node_modules|\.js\b|\.ts\b|\bat .*:\d|stack|parquet\b.*\//);
 }
 
 describe('history', { timeout: 300_000 }, () => {

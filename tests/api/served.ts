@@ -2,7 +2,7 @@
  * A data directory made by the real pipeline and served by the real gateway thread, with its store,
  * its query workers and its port, in this process.
  */
-
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -61,6 +61,15 @@ export interface Answer {
   readonly json: any;
 }
 
+/** An error as every client gets it: one sentence, and nothing of the inside. */
+export function assertProblem(got: Answer, status: number, detail: RegExp | string): void {
+  assert.equal(got.status, status, got.text.slice(0, 500));
+  assert.match(String(got.headers['content-type']), /^application\/problem\+json/);
+  if (typeof detail === 'string') assert.equal(got.json.detail, detail);
+  else assert.match(got.json.detail, detail);
+  assert.doesNotMatch(got.text, /node_modules|\.js\b|\.ts\b|\bat .*:\d|stack|parquet\b.*\//);
+}
+
 export interface Served {
   readonly port: number;
   /** What the gateway told its supervisor. */
@@ -92,6 +101,8 @@ export async function serve(dataDir: string, options: ServeOptions = {}): Promis
       BULLION_DATA_DIR: dataDir,
       BULLION_HTTP_PORT: '0',
       BULLION_HTTP_REQUESTS_PER_SECOND: '100000',
+      // How long a first query takes, its thread's start included, is no matter of these tests.
+      BULLION_HTTP_QUERIES_TIMEOUT_MS: '60000',
       ...options.env,
     },
   });

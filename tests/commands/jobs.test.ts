@@ -1,7 +1,6 @@
 /** `bullion jobs` over recorded trades: what a compaction of real gold takes, and what is remembered. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { GOLD_TRADES } from '#schemas/trade';
@@ -10,6 +9,7 @@ import type { DataFile } from '#src/state/file-catalog';
 import { StateStore } from '#src/state/store';
 import { bullion, type Ended } from '#tests/commands/cli';
 import { duckdbBytes } from '#tests/lake/duckdb';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const RECORDED = 'binance-trxusdt-2025-03-04/trades.csv';
 
@@ -22,8 +22,7 @@ test('every job runs offline; real gold takes at most 14 bytes a trade after com
     t.skip('the recorded trades are not at hand');
     return;
   }
-  const folder = mkdtempSync(join(tmpdir(), 'bullion-jobs-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryDirectory(t, 'jobs');
   const dataDir = join(folder, 'data');
   const [header = '', ...trades] = readFileSync(csv, 'utf8').trimEnd().split('\n');
   const parts = 4;

@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runFile } from '#tests/support/process/bullion-process';
-import { temporaryDirectory } from '#tests/support/process/simulated-world';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const TRADES = 500;
 

@@ -1,14 +1,13 @@
 /** The instrument list: the packaged one, and what each mistake is answered with. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { EXIT, UserError } from '#src/base/errors';
 import { loadInstruments } from '#src/config/instruments';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const dir = mkdtempSync(join(tmpdir(), 'bullion-instruments-'));
-after(() => rmSync(dir, { recursive: true }));
+const dir = temporaryDirectory({ after }, 'instruments');
 
 describe('configs/instruments.yaml', () => {
   const instruments = loadInstruments();

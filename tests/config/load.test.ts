@@ -1,7 +1,6 @@
 /** The configuration: what loads, what each mistake is answered with, and which layer wins. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -9,9 +8,9 @@ import { EXIT, UserError } from '#src/base/errors';
 import { environmentNames } from '#src/config/environment';
 import { loadConfig } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const dir = mkdtempSync(join(tmpdir(), 'bullion-config-'));
-after(() => rmSync(dir, { recursive: true }));
+const dir = temporaryDirectory({ after }, 'config');
 
 /** Message of the UserError that `load` ends with; anything else fails the test. */
 function refusal(load: () => unknown): string {

@@ -135,3 +135,19 @@ test('one broken id neither starts a giant backfill nor blinds the marks for eve
   marks.note(0, 5_102, 1);
   assert.deepEqual(takeNow(marks), { lo: 5_100, hi: 5_101, sinceUs: 1 });
 });
+
+test('a gap of the ledger above the mark: a late trade came in first, or the ids began anew', () => {
+  const marks = new TradeMarks(1);
+  marks.note(0, 96, 2_000); // an earlier life has got to 107, and lacks 97 to 102
+  assert.ok(marks.suspectGap(0, 97, 102, 1_000));
+  assert.deepEqual(takeNow(marks), { lo: 97, hi: 102, sinceUs: 1_000 });
+  marks.suspectTail(0);
+  assert.ok(marks.suspectGap(0, 97, 102, 1_000));
+  assert.deepEqual(takeNow(marks), { lo: 97, hi: Number.POSITIVE_INFINITY, sinceUs: 1_000 });
+  marks.resume(0, 1_000_000, 1_000);
+  for (let id = 1; id < 5_100; id++) marks.note(0, id, 3_000);
+  assert.equal(marks.mark(0), 5_099);
+  assert.ok(!marks.suspectGap(0, 999_990, 999_995, 1_000), 'an id of before it began anew');
+  assert.ok(marks.suspectGap(0, 100, 120, 3_000));
+  assert.deepEqual(takeNow(marks), { lo: 100, hi: 120, sinceUs: 3_000 });
+});

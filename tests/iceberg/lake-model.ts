@@ -2,9 +2,10 @@
  * The state store's file catalog as a few lines of plain code, over a lake in memory: what the tables
  * must show, epoch by epoch. Candle files replace their partition's earlier one, others add up.
  */
+import assert from 'node:assert/strict';
 import { makeDirectoryDurably } from '#src/base/disk';
 import type { Catalog } from '#src/iceberg/catalog';
-import { NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
+import { COMMIT_STEPS, type CommitStep, NO_STEPS, type StepHook } from '#src/iceberg/commit-steps';
 import { FILE_CATALOG } from '#src/iceberg/file-catalog';
 import { publishChange, reconcileTables, shownEpochs } from '#src/iceberg/publication';
 import { RETENTION, type Retention } from '#src/iceberg/table-metadata';
@@ -18,6 +19,13 @@ export const LAKE = '/lake';
 export const GOLD = 'gold_crypto_trades';
 export const CANDLES = 'gold_ohlcv_1m';
 export const MONTHS = 'gold_ohlcv_1d';
+export const HOUR = 'exchange_date=2026-11-23/exchange_hour=07';
+export const DAY = 'window_date=2026-11-23';
+
+/** Two snapshots at most, so that every epoch forgets one. */
+export const FEW_SNAPSHOTS: Retention = { snapshotsMin: 1, snapshotsMax: 2, ageMsMax: 86_400_000 };
+
+export class Crash extends Error {}
 
 const EPOCH_MS = 300_000;
 const FIRST_US = Date.UTC(2026, 10, 23) * 1000;
@@ -108,6 +116,31 @@ export class LakeModel {
   async recover(): Promise<void> {
     await reconcileTables(this.lake, this.stamp, (table) => this.filesOf(table));
     this.published = this.epoch;
+  }
+
+  /** Three epochs, and a fourth that is committed and not published. */
+  async makeHistory(): Promise<void> {
+    await this.recover();
+    for (let i = 0; i < 3; i++) {
+      const added = [dataFile(GOLD, HOUR, `g${i}`, 1 + i), dataFile(CANDLES, DAY, `c${i}`, 9)];
+      this.commit({ added });
+      await this.publish();
+    }
+    const added = [dataFile(GOLD, HOUR, 'g9', 7), dataFile(CANDLES, DAY, 'c9', 8)];
+    this.commit({ added, retired: [this.filesOf(GOLD)[0]!.path] });
+  }
+
+  /** Publishes until a step of a table, having passed those before it. */
+  async crashAt(step: CommitStep, table: string): Promise<void> {
+    const reached: CommitStep[] = [];
+    this.step = (name, of) => {
+      if (of !== table) return;
+      reached.push(name);
+      if (name === step) throw new Crash();
+    };
+    await assert.rejects(this.publish(), Crash);
+    assert.deepEqual(reached, COMMIT_STEPS.slice(0, COMMIT_STEPS.indexOf(step) + 1));
+    this.step = NO_STEPS;
   }
 
   filesOf(table: string): Live[] {

@@ -4,10 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { nodeDisk } from '#src/base/node-disk';
 import { COMMIT_STEPS } from '#src/iceberg/commit-steps';
@@ -16,12 +15,7 @@ import { type DataDirectory, publishEpoch } from '#src/supervision/data-director
 import { seeTable } from '#tests/iceberg/independent-reader';
 import { CANDLES, GOLD } from '#tests/iceberg/lake-model';
 import { commitEpoch, DAY, epochFiles, openDirectory } from '#tests/iceberg/real-lake';
-
-function temporary(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'bullion-iceberg-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 async function shownBy(data: DataDirectory, table: string): Promise<string[]> {
   const seen = await seeTable(nodeDisk(), data.paths.lake, table);
@@ -31,7 +25,7 @@ async function shownBy(data: DataDirectory, table: string): Promise<string[]> {
 }
 
 test('replaced files stay as long as a snapshot shows them, and then go', async (t) => {
-  const opened = await openDirectory(temporary(t));
+  const opened = await openDirectory(temporaryDirectory(t, 'iceberg'));
   const retention = { snapshotsMin: 1, snapshotsMax: 2, ageMsMax: 86_400_000 };
   const tables = { ...opened.tables, retention };
   const data = { ...opened, tables, publication: icebergTables(tables) };
@@ -54,7 +48,7 @@ test('replaced files stay as long as a snapshot shows them, and then go', async 
 });
 
 test('kill -9 at every step of publishing: the tables open, the next start finishes', async (t) => {
-  const dir = temporary(t);
+  const dir = temporaryDirectory(t, 'iceberg');
   const first = await openDirectory(dir);
   const before = epochFiles(1);
   await publishEpoch(first, await commitEpoch(first, before), before);
@@ -94,7 +88,11 @@ test('kill -9 at every step of publishing: the tables open, the next start finis
 });
 
 test('a directory that was moved, twice, keeps the history of its tables', async (t) => {
-  const [from, to, back] = [temporary(t), temporary(t), temporary(t)];
+  const [from, to, back] = [
+    temporaryDirectory(t, 'iceberg'),
+    temporaryDirectory(t, 'iceberg'),
+    temporaryDirectory(t, 'iceberg'),
+  ];
   const first = await openDirectory(from);
   for (const n of [1, 2, 3]) {
     const files = epochFiles(n);
@@ -136,7 +134,7 @@ test('a directory that was moved, twice, keeps the history of its tables', async
 });
 
 test('a directory that was moved without a part of its history still has its rows', async (t) => {
-  const [from, to] = [temporary(t), temporary(t)];
+  const [from, to] = [temporaryDirectory(t, 'iceberg'), temporaryDirectory(t, 'iceberg')];
   const first = await openDirectory(from);
   const files = epochFiles(1);
   await publishEpoch(first, await commitEpoch(first, files), files);

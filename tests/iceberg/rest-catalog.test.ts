@@ -6,14 +6,12 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { systemClock } from '#src/base/clock';
 import { EXIT, UserError } from '#src/base/errors';
-import { COMMIT_STEPS, type CommitStep } from '#src/iceberg/commit-steps';
+import { COMMIT_STEPS } from '#src/iceberg/commit-steps';
 import { RestCatalog } from '#src/iceberg/rest-catalog';
 import { TABLES } from '#src/iceberg/table-definition';
 import { type SeenTable, seeTableIn } from '#tests/iceberg/independent-reader';
-import { CANDLES, dataFile, GOLD, LAKE, LakeModel } from '#tests/iceberg/lake-model';
+import { CANDLES, FEW_SNAPSHOTS, GOLD, LAKE, LakeModel } from '#tests/iceberg/lake-model';
 import { type CatalogFault, RestCatalogServer, TOKEN } from '#tests/support/rest-catalog-server';
-
-class Crash extends Error {}
 
 /** The parts of a table that a rival changes. */
 interface TableJson {
@@ -22,9 +20,6 @@ interface TableJson {
   [key: string]: unknown;
 }
 
-const RETENTION = { snapshotsMin: 1, snapshotsMax: 2, ageMsMax: 86_400_000 };
-const HOUR = 'exchange_date=2026-11-23/exchange_hour=07';
-const DAY = 'window_date=2026-11-23';
 const BOTH = [GOLD, CANDLES];
 
 const server = new RestCatalogServer();
@@ -54,15 +49,8 @@ async function beforePublish(): Promise<LakeModel> {
   server.tables.clear();
   server.namespaces.clear();
   server.fault = () => undefined;
-  const model = new LakeModel(RETENTION, undefined, catalog());
-  await model.recover();
-  for (let i = 0; i < 3; i++) {
-    const added = [dataFile(GOLD, HOUR, `g${i}`, 1 + i), dataFile(CANDLES, DAY, `c${i}`, 9)];
-    model.commit({ added });
-    await model.publish();
-  }
-  const added = [dataFile(GOLD, HOUR, 'g9', 7), dataFile(CANDLES, DAY, 'c9', 8)];
-  model.commit({ added, retired: [model.filesOf(GOLD)[0]!.path] });
+  const model = new LakeModel(FEW_SNAPSHOTS, undefined, catalog());
+  await model.makeHistory();
   server.requests.length = 0;
   return model;
 }
@@ -157,15 +145,7 @@ for (const step of COMMIT_STEPS) {
   test(`killed at ${step}: the next start finishes it`, async () => {
     for (const table of BOTH) {
       const model = await beforePublish();
-      const reached: CommitStep[] = [];
-      model.step = (name, of) => {
-        if (of !== table) return;
-        reached.push(name);
-        if (name === step) throw new Crash();
-      };
-      await assert.rejects(model.publish(), Crash);
-      assert.deepEqual(reached, COMMIT_STEPS.slice(0, COMMIT_STEPS.indexOf(step) + 1));
-      model.step = () => {};
+      await model.crashAt(step, table);
       await model.recover();
       await assertPublished(model, step);
       const left = model.disk.readdir(`${LAKE}/${table}/metadata`);
@@ -216,7 +196,7 @@ test('a table of somebody else is not touched; one of ours that is ahead is made
     );
   });
   assert.equal(server.tables.get(GOLD), theirs);
-  const young = new LakeModel(RETENTION, undefined, catalog());
+  const young = new LakeModel(FEW_SNAPSHOTS, undefined, catalog());
   server.tables.delete(GOLD);
   await young.recover(); // the candles of another state are ahead of it
   assert.deepEqual(server.tables.get(CANDLES)?.snapshots, []);
@@ -234,7 +214,7 @@ test('an outage, and a refusal, are one sentence without the token', async () =>
     return error.exitCode === EXIT.io;
   });
   server.fault = () => undefined;
-  const wrong = new LakeModel(RETENTION, undefined, catalog('another-token'));
+  const wrong = new LakeModel(FEW_SNAPSHOTS, undefined, catalog('another-token'));
   await assert.rejects(wrong.recover(), (error) => {
     assert.ok(error instanceof UserError);
     assert.match(

@@ -4,19 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { COMMIT_STEPS, type CommitStep } from '#src/iceberg/commit-steps';
+import { COMMIT_STEPS } from '#src/iceberg/commit-steps';
 import { WarehouseError } from '#src/warehouse/warehouse';
 import { type SeenTable, seeTableIn } from '#tests/iceberg/independent-reader';
-import { CANDLES, dataFile, GOLD, LakeModel } from '#tests/iceberg/lake-model';
+import { CANDLES, FEW_SNAPSHOTS, GOLD, LakeModel } from '#tests/iceberg/lake-model';
 import { BUCKET, type Fault, S3Server } from '#tests/support/s3-server';
 import { s3Warehouse } from '#tests/support/s3-warehouse';
 
-class Crash extends Error {}
-
 const PREFIX = 'lakes/one';
-const RETENTION = { snapshotsMin: 1, snapshotsMax: 2, ageMsMax: 86_400_000 };
-const HOUR = 'exchange_date=2026-11-23/exchange_hour=07';
-const DAY = 'window_date=2026-11-23';
 const TABLES = [GOLD, CANDLES];
 
 const server = new S3Server();
@@ -28,15 +23,8 @@ let published: ReadonlyMap<string, Buffer>;
 
 before(async () => {
   await server.listen();
-  model = new LakeModel(RETENTION, s3Warehouse(server, PREFIX, { outageMs: 20_000 }));
-  await model.recover();
-  for (let i = 0; i < 3; i++) {
-    const added = [dataFile(GOLD, HOUR, `g${i}`, 1 + i), dataFile(CANDLES, DAY, `c${i}`, 9)];
-    model.commit({ added });
-    await model.publish();
-  }
-  const added = [dataFile(GOLD, HOUR, 'g9', 7), dataFile(CANDLES, DAY, 'c9', 8)];
-  model.commit({ added, retired: [model.filesOf(GOLD)[0]!.path] });
+  model = new LakeModel(FEW_SNAPSHOTS, s3Warehouse(server, PREFIX, { outageMs: 20_000 }));
+  await model.makeHistory();
   unpublished = new Map(server.objects);
   await model.publish();
   await model.recover();
@@ -99,14 +87,7 @@ for (const step of COMMIT_STEPS) {
     test(`killed at ${step} of ${table}: the next start finishes it`, async () => {
       begin();
       shownBefore ??= await shown();
-      const reached: CommitStep[] = [];
-      model.step = (name, of) => {
-        if (of !== table) return;
-        reached.push(name);
-        if (name === step) throw new Crash();
-      };
-      await assert.rejects(model.publish(), Crash);
-      assert.deepEqual(reached, COMMIT_STEPS.slice(0, COMMIT_STEPS.indexOf(step) + 1));
+      await model.crashAt(step, table);
       await assertReadable();
       await assertRecovered();
     });

@@ -8,11 +8,8 @@ import { COMMIT_STEPS } from '#src/iceberg/commit-steps';
 import { expireTables, mergeTableManifests, publishChange } from '#src/iceberg/publication';
 import type { StagedFile } from '#src/lake/staged-file';
 import { seeTable } from '#tests/iceberg/independent-reader';
-import { dataFile, GOLD, LAKE, LakeModel } from '#tests/iceberg/lake-model';
+import { Crash, dataFile, GOLD, HOUR, LAKE, LakeModel } from '#tests/iceberg/lake-model';
 
-class Crash extends Error {}
-
-const HOUR = 'exchange_date=2026-11-23/exchange_hour=07';
 const LATER = 'exchange_date=2026-11-23/exchange_hour=08';
 
 /** Four epochs of one file each, and a fifth that compacts them and adds a file of its own. */

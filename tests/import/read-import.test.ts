@@ -3,14 +3,11 @@ import assert from 'node:assert/strict';
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
@@ -20,9 +17,9 @@ import type { RefusedLine } from '#src/import/import-batch';
 import { type ImportOptions, openImport } from '#src/import/read-import';
 import { FRAME_BYTES_MAX, KIND_CSV, KIND_IMPORT } from '#src/log/frame';
 import { makeZip } from '#tests/import/make-zip';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const dir = mkdtempSync(join(tmpdir(), 'bullion-import-'));
-after(() => rmSync(dir, { recursive: true }));
+const dir = temporaryDirectory({ after }, 'import');
 
 function file(name: string, content: string | Buffer): string {
   const path = join(dir, name);

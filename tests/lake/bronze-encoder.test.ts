@@ -1,8 +1,6 @@
 /** Frames of a log to the bronze table: DuckDB reads exactly what the log holds, in log order. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
@@ -23,9 +21,9 @@ import {
   readLog,
   type TestFrame,
 } from '#tests/support/log-fixtures';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const root = mkdtempSync(join(tmpdir(), 'bronze-'));
-test.after(() => rmSync(root, { recursive: true }));
+const root = temporaryDirectory(test, 'bronze');
 const disk = nodeDisk();
 const lakeDir = join(root, 'lake');
 const encoder = new BronzeEncoder({ lakeDir, disk });

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
@@ -12,9 +10,9 @@ import { CandleEncoder } from '#src/lake/candle-encoder';
 import { candleRecords, candleRow, candles, inCandleOrder } from '#tests/lake/candle-rows';
 import { describe, fieldIds, rowsOf } from '#tests/lake/duckdb';
 import { INSTRUMENTS, MIDNIGHT_US } from '#tests/lake/trade-rows';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
-test.after(() => rmSync(lakeDir, { recursive: true }));
+const lakeDir = temporaryDirectory(test, 'lake');
 const encoder = new CandleEncoder(INSTRUMENTS, { lakeDir, disk: nodeDisk() });
 const MONTH_US = Date.UTC(2026, 10, 1) * 1000;
 const DAY_US = 86_400_000_000;

@@ -1,7 +1,6 @@
 /** Compaction: the same rows in fewer files, sorted; damage is refused; and what a trade then takes. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
@@ -26,9 +25,9 @@ import {
   trade,
   tradesJob,
 } from '#tests/lake/trade-rows';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
-test.after(() => rmSync(lakeDir, { recursive: true }));
+const lakeDir = temporaryDirectory(test, 'lake');
 const sink = { lakeDir, disk: nodeDisk() };
 const encoder = new TradeEncoder(INSTRUMENTS, sink);
 let jobs = 0;

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
@@ -11,9 +9,9 @@ import { DeadLetterEncoder } from '#src/lake/dead-letter-encoder';
 import type { DeadLetterRow } from '#src/lake/job';
 import { describe, fieldIds, rowsOf } from '#tests/lake/duckdb';
 import { MIDNIGHT_US } from '#tests/lake/trade-rows';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
-test.after(() => rmSync(lakeDir, { recursive: true }));
+const lakeDir = temporaryDirectory(test, 'lake');
 const encoder = new DeadLetterEncoder({ lakeDir, disk: nodeDisk() });
 const DAY_US = 86_400_000_000;
 

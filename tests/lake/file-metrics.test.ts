@@ -1,7 +1,6 @@
 /** Column metrics against DuckDB's own counts, minima and maxima of the same file. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
@@ -22,9 +21,9 @@ import { candleRecords, candles } from '#tests/lake/candle-rows';
 import { query } from '#tests/lake/duckdb';
 import { INSTRUMENTS, MIDNIGHT_US, trade, tradesJob } from '#tests/lake/trade-rows';
 import { appendFrame, frameOf, openWriter } from '#tests/support/log-fixtures';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
-test.after(() => rmSync(lakeDir, { recursive: true }));
+const lakeDir = temporaryDirectory(test, 'lake');
 const sink = { lakeDir, disk: nodeDisk() };
 const DECIMAL = /^decimal\(\d+, (\d+)\)$/;
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { type DataType, Field, Int32, Schema } from 'apache-arrow';
@@ -13,6 +12,7 @@ import { fileMetrics } from '#src/lake/file-metrics';
 import { stageFile } from '#src/lake/file-sink';
 import { IpcStream } from '#src/lake/ipc-stream';
 import { encodeParquet, STEPS } from '#src/lake/parquet-writer';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const file = {
   table: 'gold_crypto_trades',
@@ -49,14 +49,8 @@ function watchedDisk(failing?: keyof Disk, error: object = { code: 'ENOSPC' }) {
   return { disk, calls };
 }
 
-function newLake(t: { after(remove: () => void): void }): string {
-  const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
-  t.after(() => rmSync(lakeDir, { recursive: true }));
-  return lakeDir;
-}
-
 test('a file appears under its name only when it is whole and durable', (t) => {
-  const lakeDir = newLake(t);
+  const lakeDir = temporaryDirectory(t, 'lake');
   const { disk, calls } = watchedDisk();
   assert.deepEqual(stageFile({ lakeDir, disk }, file), {
     table: file.table,
@@ -80,7 +74,7 @@ test('a file appears under its name only when it is whole and durable', (t) => {
 
 test('whichever call the disk fails, the error names the file and it does not half appear', (t) => {
   for (const failing of ['mkdir', 'open', 'write', 'fsync', 'rename'] as const) {
-    const lakeDir = newLake(t);
+    const lakeDir = temporaryDirectory(t, 'lake');
     const { disk } = watchedDisk(failing);
     assert.throws(
       () => stageFile({ lakeDir, disk }, file),
@@ -97,13 +91,13 @@ test('whichever call the disk fails, the error names the file and it does not ha
 
 test('a folder that could not be synced is an error too', (t) => {
   const { disk } = watchedDisk('syncDirectory', { code: 'EIO' });
-  assert.throws(() => stageFile({ lakeDir: newLake(t), disk }, file), /\(EIO\)/);
+  assert.throws(() => stageFile({ lakeDir: temporaryDirectory(t, 'lake'), disk }, file), /\(EIO\)/);
 });
 
 test('a bug is not taken for a disk error', (t) => {
   const { disk } = watchedDisk('rename', { code: 'ERR_INVALID_ARG_TYPE' });
   assert.throws(
-    () => stageFile({ lakeDir: newLake(t), disk }, file),
+    () => stageFile({ lakeDir: temporaryDirectory(t, 'lake'), disk }, file),
     (error) => !(error instanceof UserError),
   );
 });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
@@ -9,10 +8,10 @@ import { nodeDisk } from '#src/base/node-disk';
 import { LakeEncoder } from '#src/lake/lake-encoder';
 import { LakePool } from '#src/lake/pool';
 import { INSTRUMENTS, trade, tradesJob } from '#tests/lake/trade-rows';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const worker = new URL('../../actors/lake-worker.js', import.meta.url);
-const directory = mkdtempSync(join(tmpdir(), 'lake-'));
-test.after(() => rmSync(directory, { recursive: true }));
+const directory = temporaryDirectory(test, 'lake');
 
 function newPool(t: { after(close: () => Promise<void>): void }, lakeDir: string): LakePool {
   const pool = new LakePool({

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
@@ -21,9 +20,9 @@ import {
   tradeRow,
   tradesJob,
 } from '#tests/lake/trade-rows';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const lakeDir = mkdtempSync(join(tmpdir(), 'lake-'));
-test.after(() => rmSync(lakeDir, { recursive: true }));
+const lakeDir = temporaryDirectory(test, 'lake');
 const encoder = new TradeEncoder(INSTRUMENTS, { lakeDir, disk: nodeDisk() });
 let jobs = 0;
 

@@ -3,8 +3,6 @@
  * switches, it says what is wrong, and nothing it is told runs.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { TIMEFRAMES } from '#schemas/timeframe';
@@ -12,6 +10,7 @@ import { findChromium, launch, NO_CHROMIUM } from '#tests/page/chromium';
 import { ExchangeProxy } from '#tests/page/exchange-proxy';
 import { assertNothingHostileRan, HOSTILE, watchedPage } from '#tests/page/watched-page';
 import { Bullion, until } from '#tests/support/process/bullion-process';
+import { freePort } from '#tests/support/process/free-port';
 import { startWorld } from '#tests/support/process/simulated-world';
 
 const chromium = findChromium();
@@ -21,15 +20,6 @@ const FAULTS = { duplicate: 0.02, late: 0.002, lose: 0.002 };
 
 const NEWEST_TRADE = '.tape-row:not(.head)';
 const IS_TRADE = /\d\d:\d\d:\d\d/;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 async function openBrowser(t: TestContext): Promise<Browser> {
   const browser = await launch(chromium as string);

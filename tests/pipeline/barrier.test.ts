@@ -12,7 +12,7 @@ import { joinInt64 } from '#src/base/int64';
 import { nodeDisk } from '#src/base/node-disk';
 import { Random } from '#src/base/random';
 import { TradeBatch } from '#src/columns/trade-batch';
-import type { StagedFile } from '#src/lake/staged-file';
+import { NO_METRICS, type StagedFile } from '#src/lake/staged-file';
 import { LogReader } from '#src/log/log-reader';
 import { Doorbell } from '#src/ring/doorbell';
 import { BARRIER, BATCH, Ring } from '#src/ring/ring';
@@ -37,15 +37,15 @@ function ringPair(capacity: number): { producer: Ring; consumer: Ring } {
 
 /** A file of which only the number of rows matters. */
 function stagedFile(rows: number): StagedFile {
-  const metrics = {
-    columnSizes: {},
-    valueCounts: {},
-    nullCounts: {},
-    lower: {},
-    upper: {},
-    splitOffsets: [],
+  return {
+    table: DEAD_LETTERS,
+    rows,
+    path: '',
+    partition: '',
+    bytes: 0,
+    sha256: '',
+    metrics: NO_METRICS,
   };
-  return { table: DEAD_LETTERS, rows, path: '', partition: '', bytes: 0, sha256: '', metrics };
 }
 
 function progressOf(oracle: Oracle): ExchangeProgress {

@@ -20,7 +20,8 @@ import {
   until,
 } from '#tests/support/process/bullion-process';
 import { checkDirectory } from '#tests/support/process/directory-check';
-import { startWorld, temporaryDirectory, type World } from '#tests/support/process/simulated-world';
+import { startWorld, type World } from '#tests/support/process/simulated-world';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 /** One sentence on standard error and nothing else, whatever log lines came before it. */
 function sentence({ code, stderr }: Pick<Finished, 'code' | 'stderr'>, expected: number): string {

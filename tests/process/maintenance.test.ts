@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { systemClock } from '#src/base/clock';
 import { nodeDisk } from '#src/base/node-disk';
 import { JOBS } from '#src/maintenance/job-names';
-import type { JobRun } from '#src/state/job-run';
+import { type JobRun, NO_FIGURES } from '#src/state/job-run';
 import { StateStore } from '#src/state/store';
 import { seeTable } from '#tests/iceberg/independent-reader';
 import { until } from '#tests/support/process/bullion-process';
@@ -24,14 +24,13 @@ test('every job runs beside the pipeline, and compaction goes with an epoch', as
   const nowUs = systemClock().nowUs();
   // A directory that is a day old, so that every job is due; compaction when there are some files.
   const store = await StateStore.open(stateDir, { createdUs: nowUs - DAY_US });
-  const none = { filesIn: 0, filesOut: 0, rowsIn: 0, rowsOut: 0, bytesIn: 0, bytesOut: 0 };
   const startedUs = nowUs - 52_000_000;
   await store.recordJobRun({
     job: 'compaction',
     startedUs,
     tookMs: 1,
     outcome: 'idle',
-    ...none,
+    ...NO_FIGURES,
     detail: '',
   });
   await store.close();

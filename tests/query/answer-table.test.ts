@@ -3,8 +3,7 @@
  * DuckDB and hyparquet, Arrow streams (apache-arrow) by arrow-rs, whose Parquet DuckDB then reads.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
@@ -15,9 +14,9 @@ import { TRADE } from '#schemas/trade';
 import { formatScaled } from '#src/base/decimal';
 import { encodeAnswer, type PlainRow } from '#src/query/answer-table';
 import { query } from '#tests/lake/duckdb';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const dir = mkdtempSync(join(tmpdir(), 'bullion-answers-'));
-after(() => rmSync(dir, { recursive: true, force: true }));
+const dir = temporaryDirectory({ after }, 'answers');
 
 const COLUMNS: readonly Column[] = [
   { id: 1, name: 'name', type: 'string', required: true, doc: '' },

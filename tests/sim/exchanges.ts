@@ -51,6 +51,8 @@ const REST: Readonly<Record<Exchange, RestHandler>> = {
   COINBASE: coinbaseRest,
 };
 const CONNECTION_FAULTS = new Set<string>(['disconnect', 'abort', 'halfOpen', 'oversize']);
+/** White space after an answer: valid JSON, and more than the 64 KiB of a block of the log. */
+const PADDING = Buffer.alloc(70_000, ' ');
 const CLOSE_CODES = [1000, 1001, 1011, 1012, 1013] as const;
 
 /** Probabilities of the network's own faults, and its delays. */
@@ -62,13 +64,16 @@ export interface NetworkPlan {
   /** A connection attempt: cut, or answered with a status. */
   readonly refuse: number;
   readonly refuseStatus: number;
+  /** An open connection: nothing sent to it is heard, and it never says a word. */
+  readonly deaf: number;
   /** Per tick and connection: cut without a word, in-flight frames lost. */
   readonly cut: number;
-  /** A REST request: no answer, a 429, a 500, an answer cut short. */
+  /** A REST request: no answer, a 429, a 500, an answer cut short, one longer than a block of the log. */
   readonly restLost: number;
   readonly restBusy: number;
   readonly restBroken: number;
   readonly restTorn: number;
+  readonly restPadded: number;
 }
 
 export const CALM_NETWORK: NetworkPlan = {
@@ -77,11 +82,13 @@ export const CALM_NETWORK: NetworkPlan = {
   framesPerTurnMax: 8,
   refuse: 0,
   refuseStatus: 0,
+  deaf: 0,
   cut: 0,
   restLost: 0,
   restBusy: 0,
   restBroken: 0,
   restTorn: 0,
+  restPadded: 0,
 };
 
 export interface ExchangesPlan {
@@ -188,7 +195,7 @@ export class SimExchange {
         handlers.onOpen();
         if (session.ended) return;
         this.#sessions.add(session);
-        session.open(connection);
+        session.open(connection, this.#strikes(network.deaf));
       }
     });
     return session;
@@ -228,8 +235,16 @@ export class SimExchange {
     const answer = REST[this.exchange]({ path, query, headers: {} }, this.state);
     let body = Buffer.from(answer.body);
     if (random.chance(network.restTorn)) body = body.subarray(0, random.below(body.length + 1));
-    else this.served.push(body);
+    else {
+      if (this.#strikes(network.restPadded)) body = Buffer.concat([body, PADDING]);
+      this.served.push(body);
+    }
     return { status: answer.status, headers: answer.headers ?? {}, body };
+  }
+
+  /** Draws only where it can happen: a seed without it takes the steps it took before there was such a fault. */
+  #strikes(rate: number): boolean {
+    return rate > 0 && this.#random.chance(rate);
   }
 
   #tick(): void {
@@ -300,8 +315,9 @@ class SimSession implements Peer, Socket {
     this.#wants = new Uint8Array(venue.state.market.tapes.length);
   }
 
-  open(connection: number): void {
+  open(connection: number, isDeaf: boolean): void {
     this.connection = connection;
+    this.#halfOpen = isDeaf;
     this.#protocol = PROTOCOL[this.#venue.exchange](this, this.#venue.state, '/stream');
     this.#leave();
   }

@@ -14,7 +14,6 @@ import type { Disk } from '#src/base/disk';
 import { loadInt64 } from '#src/base/int64';
 import { CANDLE_BYTES } from '#src/candles/record';
 import { TradeBatch } from '#src/columns/trade-batch';
-import type { FileMetrics } from '#src/lake/file-metrics';
 import { stageFile } from '#src/lake/file-sink';
 import type { LakeJob } from '#src/lake/job';
 import {
@@ -25,18 +24,9 @@ import {
   hourPartition,
   monthPartition,
 } from '#src/lake/partition';
-import type { StagedFile } from '#src/lake/staged-file';
+import { NO_METRICS, type StagedFile } from '#src/lake/staged-file';
 import { LogReader } from '#src/log/log-reader';
 import { bytesText } from '#tests/sim/line-sum';
-
-const NO_METRICS: FileMetrics = {
-  columnSizes: {},
-  valueCounts: {},
-  nullCounts: {},
-  lower: {},
-  upper: {},
-  splitOffsets: [],
-};
 
 export interface LinesPlace {
   readonly lakeDir: string;

@@ -97,6 +97,8 @@ export interface Plan {
   readonly disk: DiskFaults;
   readonly crash: CrashPlan;
   readonly diskSyncUsMax: number;
+  /** How long a turn of a thread's event loop lasts at most, us: what comes in it is one write. */
+  readonly turnUsMax: number;
   readonly lakeJobUsMax: number;
   /** Every so many commits everything is compared, not only what is new. */
   readonly fullCheckEvery: number;
@@ -142,12 +144,14 @@ const BOUNDARIES = [
 
 export function drawPlan(seed: number, steps: number): Plan {
   const random = new Random(seed).fork(1);
+  /** For what was added later: seeds keep all else that they drew before. */
+  const later = new Random(seed).fork(7);
   const mode = random.pick(MODES);
   const has = (...modes: readonly Mode[]): boolean => mode === 'everything' || modes.includes(mode);
   /** Off in half the seeds that could have it; else between nothing and `most`. */
-  const rate = (on: boolean, most: number): number => {
-    const drawn = random.unit();
-    const isOn = random.chance(0.5);
+  const rate = (on: boolean, most: number, from = random): number => {
+    const drawn = from.unit();
+    const isOn = from.chance(0.5);
     return on && isOn ? most * drawn * drawn : 0;
   };
   const shape = drawShape(random);
@@ -193,11 +197,13 @@ export function drawPlan(seed: number, steps: number): Plan {
       framesPerTurnMax: random.pick([1, 4, 32]),
       refuse: rate(has('network'), 0.5),
       refuseStatus: rate(has('network'), 0.2),
+      deaf: rate(has('network'), 0.5, later),
       cut: rate(has('network'), 0.02),
       restLost: rate(has('network'), 0.3),
       restBusy: rate(has('network'), 0.3),
       restBroken: rate(has('network'), 0.3),
       restTorn: rate(has('network'), 0.3),
+      restPadded: rate(has('network', 'disk'), 0.8, later),
     },
     process: {
       ...NO_PROCESS_FAULTS,
@@ -226,6 +232,7 @@ export function drawPlan(seed: number, steps: number): Plan {
       powerShare: power ? (kills ? 0.5 : 1) : 0,
     },
     diskSyncUsMax: random.pick([500, 20_000, 400_000]),
+    turnUsMax: later.pick([30_000, 500, 500, 500]),
     lakeJobUsMax: random.pick([1_000, 50_000, 1_000_000]),
     fullCheckEvery: random.between(4, 12),
   };

@@ -43,6 +43,8 @@ export interface ProcessOptions {
   readonly around: Surroundings;
   /** How long an fsync off the thread takes at most, us. */
   readonly syncUsMax: number;
+  /** How long a turn of a thread's event loop lasts at most, us. */
+  readonly turnUsMax: number;
   readonly lock: ProcessLock;
   /** The tables over the data files: Iceberg, or a simple list. */
   readonly tables: SimTables | undefined;
@@ -136,11 +138,12 @@ export class SimProcess implements Owner {
   }
 
   timersOf(owner: Owner, name: string): Timers {
-    const { scheduler, around } = this.#options;
+    const { scheduler, around, turnUsMax } = this.#options;
     const label = labelOf(`timer ${name}`);
     return {
       after: (delayMs, callback) => scheduler.after(delayMs * 1000, owner, label, callback),
-      afterTurn: (callback) => void scheduler.after(around.below(500), owner, label, callback),
+      afterTurn: (callback) =>
+        void scheduler.after(around.below(turnUsMax), owner, label, callback),
     };
   }
 

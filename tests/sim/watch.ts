@@ -46,6 +46,8 @@ export interface Watched {
   readonly diskMayFail: boolean;
   readonly restarts: { readonly max: number; readonly periodUs: number };
   readonly digest: Digest;
+  /** Takes what went wrong between two steps. */
+  readonly failed: (error: unknown) => void;
 }
 
 export class Watch {
@@ -56,6 +58,7 @@ export class Watch {
   readonly #watched: Watched;
   /** Reads what the state shows, whoever writes it. */
   #store: StateStore | undefined;
+  #opening: Promise<void> | undefined;
   #flushesSeen = -1;
   /** Live files, as the last epoch left them. */
   readonly #files = new Map<string, DataFile>();
@@ -89,6 +92,8 @@ export class Watch {
   /** After every step of the scheduler. */
   step(steps: number): void {
     const state = this.#watched.stores.get(STATE_DIR);
+    // As soon as there is one: a process that is told to stop while it starts commits its epoch, too.
+    if (state !== undefined) this.#opening ??= this.#open();
     if (state !== undefined && this.#store !== undefined && state.flushes !== this.#flushesSeen) {
       this.#flushesSeen = state.flushes;
       this.#checkCommit();
@@ -97,18 +102,26 @@ export class Watch {
   }
 
   /** A process has come up: recovery has thrown nothing whole away and finished the last epoch. */
-  async started(): Promise<void> {
+  started(): void {
     const disk = this.#watched.disk();
     for (const { exchange, mirror } of this.truths) {
       const gone = mirror.look(disk, true);
       hold('I14', gone === undefined, () => `${exchange}: a start threw frames from ${gone} away`);
     }
-    const databases = storesToLookAt(this.#watched.stores);
-    this.#store ??= await StateStore.open(STATE_DIR, { readOnly: true, databases });
-    const { epoch, publishedEpoch } = this.#store.epoch();
+    const { epoch, publishedEpoch } = (this.#store as StateStore).epoch();
     hold('I11', publishedEpoch === epoch, () => {
       return `a start has left epoch ${epoch} unpublished, ${publishedEpoch} is`;
     });
+  }
+
+  async #open(): Promise<void> {
+    const { stores, failed } = this.#watched;
+    const databases = storesToLookAt(stores);
+    try {
+      this.#store = await StateStore.open(STATE_DIR, { readOnly: true, databases });
+    } catch (error) {
+      failed(error);
+    }
   }
 
   /** A process has ended; the machine it ran on has not been touched yet. */

@@ -1,8 +1,8 @@
 /**
- * One simulated world and what becomes of it: a safety phase in which anything may happen at any
- * step, a healing phase in which nothing more goes wrong and everything has to come back, an orderly
- * end, and a cold replay of what bronze holds. The checkers run after every commit, after every
- * start, and at the end (watch.ts).
+ * One simulated world: it puts machine, exchanges and processes together, starts a process whenever
+ * one has ended, and lets anything happen at any step for most of a run. What comes after the last
+ * fault is aftermath.ts. The checkers run after every commit and every start (watch.ts), and at the
+ * end.
  */
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
@@ -13,17 +13,15 @@ import { loadInstruments } from '#src/config/instruments';
 import type { Config } from '#src/config/schema';
 import type { Stoppable } from '#src/runtime/control';
 import { simulatedInstrument } from '#src/simulator/instrument';
-import { StateStore } from '#src/state/store';
-import { checkLakeTidy, checkReplay, checkState, checkTables, type Scene } from '#tests/sim/checks';
+import { Aftermath } from '#tests/sim/aftermath';
 import { labelOf } from '#tests/sim/digest';
 import { SimDisk } from '#tests/sim/disk';
-import { CALM_NETWORK, SimExchange } from '#tests/sim/exchanges';
-import { SimStores, storesToLookAt } from '#tests/sim/key-value';
+import { SimExchange } from '#tests/sim/exchanges';
+import { SimStores } from '#tests/sim/key-value';
 import type { Plan } from '#tests/sim/plan';
 import { type Ending, ProcessLock, SimProcess } from '#tests/sim/process';
 import { type Owner, Scheduler } from '#tests/sim/scheduler';
-import { bronzeDir, configOf, DATA_DIR, STATE_DIR } from '#tests/sim/sim-config';
-import { checkSource, firstMissing } from '#tests/sim/source-checks';
+import { bronzeDir, configOf, DATA_DIR } from '#tests/sim/sim-config';
 import { SimTables } from '#tests/sim/tables';
 import type { SimThread, Surroundings } from '#tests/sim/threads';
 import { Trouble } from '#tests/sim/trouble';
@@ -33,24 +31,9 @@ import { Watch } from '#tests/sim/watch';
 
 /** Of the plan's steps: the rest is for the healing and the replay. */
 const SAFETY_SHARE = 0.7;
-/** Simulated time within which everything has to be back after the last fault. */
-const HEAL_US_MAX = 180_000_000;
-/** Trading goes on for so long after the last fault: what is missing shows by what follows. */
-const HEAL_TRADING_US = 4_000_000;
-/** A heal that takes more steps than this is stuck, whatever the clock says. */
-const HEAL_STEPS_MAX = 60_000;
-const LOOK_EVERY_US = 1_000_000;
-/** When nothing goes wrong the lake and the actors keep up. */
+/** When nothing goes wrong the lake keeps up. */
 const CALM_JOB_US_MAX = 2_000;
-const CALM_PACE = { stepUsMax: 50, eventFirst: 0.5 };
-/** Orderly ends within which everything has to be covered: one may run out of time to drain. */
-const STOPS_MAX = 4;
-const STOP_US_MAX = 30_000_000;
-/** A replay of a few thousand frames takes some thousand. */
-const REPLAY_STEPS_MAX = 200_000;
 const LOG_LINES_KEPT = 400;
-/** A new process has no waits left from before; one that goes on has to get over them. */
-const HEALS_WITH_NEW_PROCESS = 0.7;
 
 const ALL_INSTRUMENTS = loadInstruments();
 
@@ -149,8 +132,12 @@ export class World {
     this.#start(0);
     const safetySteps = Math.floor(this.plan.steps * SAFETY_SHARE);
     await this.#drive(() => this.scheduler.steps >= safetySteps);
-    await this.#heal();
-    await this.#end();
+    this.#phase = 'heal';
+    this.#trouble.end();
+    const aftermath = this.#newAftermath();
+    await aftermath.heal();
+    this.#phase = 'end';
+    await aftermath.end();
     const { tally, scheduler } = this;
     const { truths, epochs } = this.#watch;
     tally.steps = scheduler.steps;
@@ -202,6 +189,7 @@ export class World {
         periodUs: supervision.restart_period_ms * 1000,
       },
       digest: this.scheduler.digest,
+      failed: (error) => this.#fail(error),
     });
   }
 
@@ -259,13 +247,12 @@ export class World {
       wallUs: () => plan.startUs + scheduler.nowUs + this.#trouble.wallOffsetUs,
       around: this.#surroundings(),
       syncUsMax: plan.diskSyncUsMax,
+      turnUsMax: plan.turnUsMax,
       lock: this.#lock,
       tables: this.#tables,
       log: (process, level, message, fields) => this.#log(process, level, message, fields),
       onEnd: (process, ending) => this.#ended(process, ending),
-      onUp: () => {
-        this.#watch.started().catch((error: unknown) => this.#fail(error));
-      },
+      onUp: () => this.#checked(() => this.#watch.started()),
       role,
     });
   }
@@ -327,114 +314,25 @@ export class World {
     if (this.#phase !== 'end') this.#start(1_000 + this.#around.below(2_000_000));
   }
 
-  async #heal(): Promise<void> {
-    this.#phase = 'heal';
-    this.#trouble.end();
-    const { scheduler, plan } = this;
-    scheduler.pace = { ...plan.pace, ...CALM_PACE };
-    for (const venue of this.#venues.values()) {
-      venue.network = { ...CALM_NETWORK, tickMs: 250 };
-      venue.isCalm = true;
-    }
-    if (this.#around.chance(HEALS_WITH_NEW_PROCESS)) {
-      this.#process?.end({ code: undefined, reason: 'kill' });
-    }
-    const fromUs = scheduler.nowUs;
-    const fromSteps = scheduler.steps;
-    let lastTradingEpoch: number | undefined;
-    let nextLookUs = 0;
-    let problem: string | undefined = 'it was never looked at';
-    await this.#drive(() => {
-      const forUs = scheduler.nowUs - fromUs;
-      if (scheduler.nowUs < nextLookUs) return false;
-      nextLookUs = scheduler.nowUs + LOOK_EVERY_US;
-      problem = this.#whatIsDown();
-      if (problem === undefined && forUs > HEAL_TRADING_US) {
-        if (lastTradingEpoch === undefined) {
-          lastTradingEpoch = this.#watch.record?.epoch ?? 0;
-          for (const venue of this.#venues.values()) venue.finish();
-        }
-        problem = this.#whatIsMissing(lastTradingEpoch);
-        if (problem === undefined) return true;
-      }
-      return forUs > HEAL_US_MAX || scheduler.steps - fromSteps > HEAL_STEPS_MAX;
-    });
-    const seconds = Math.round((scheduler.nowUs - fromUs) / 1e6);
-    const steps = scheduler.steps - fromSteps;
-    hold('I15', problem === undefined, () => {
-      return `${seconds} s and ${steps} steps after the last fault: ${problem}`;
+  #newAftermath(): Aftermath {
+    return new Aftermath({
+      plan: this.plan,
+      scheduler: this.scheduler,
+      random: this.#around,
+      venues: this.#venues,
+      watch: this.#watch,
+      process: () => this.#process,
+      isGivenUp: (exchange, nativeSymbol) => this.#givenUp.has(`${exchange} ${nativeSymbol}`),
+      drive: (done) => this.#drive(done),
+      start: () => this.#start(0),
+      replay: (disk, stores) => this.#newReplay(disk, stores),
     });
   }
 
-  #whatIsDown(): string | undefined {
-    if (this.#process?.up !== true) return 'the process is not up';
-    const down = this.#exchanges.find((exchange) => !this.#venues.get(exchange)?.isSubscribed);
-    return down && `nobody listens to ${down}`;
-  }
-
-  /** What should be in the last epoch by now and is not. */
-  #whatIsMissing(lastTradingEpoch: number): string | undefined {
-    const { store } = this.#watch;
-    const record = store?.epoch();
-    if (store === undefined || record === undefined) return 'there is no state';
-    if (record.epoch <= lastTradingEpoch) return `no epoch after ${lastTradingEpoch}`;
-    if (record.publishedEpoch !== record.epoch) return `epoch ${record.epoch} is not published`;
-    const { shape, process } = this.plan;
-    // A clock that is wrong makes dead letters of good trades.
-    if (!shape.backfill || process.clockJump > 0) return undefined;
-    return firstMissing(store, this.#venues, (exchange, nativeSymbol) =>
-      this.#givenUp.has(`${exchange} ${nativeSymbol}`),
-    );
-  }
-
-  /** An orderly stop covers everything; then everything is compared, and made again from bronze. */
-  async #end(): Promise<void> {
-    this.#phase = 'end';
-    for (let stops = 1; ; stops++) {
-      await this.#stopInOrder();
-      const behind = this.#whatIsBehind();
-      if (behind === undefined) break;
-      hold('I15', stops < STOPS_MAX, () => behind);
-      this.#start(0);
-      await this.#drive(() => this.#process?.up === true);
-    }
-    const scene = this.#watch.scene();
-    checkState(scene);
-    checkTables(scene);
-    checkLakeTidy(scene, 'at the end');
-    checkSource(this.#watch.truths, this.#venues);
-    await this.#replay(scene);
-  }
-
-  async #stopInOrder(): Promise<void> {
-    const process = this.#process;
-    if (process === undefined) throw new Violation('I15', 'no process runs at the end');
-    process.stop();
-    const fromUs = this.scheduler.nowUs;
-    await this.#drive(() => process.gone || this.scheduler.nowUs - fromUs > STOP_US_MAX);
-    hold('I15', process.ending?.code === EXIT.ok && process.ending.reason === 'stopped', () => {
-      return `the orderly end was ${JSON.stringify(process.ending)}`;
-    });
-  }
-
-  #whatIsBehind(): string | undefined {
-    const { progress } = this.#watch.scene().store.epoch();
-    for (const { exchange, mirror } of this.#watch.truths) {
-      const covered = progress.find((one) => one.exchange === exchange)?.nextSequence ?? 0;
-      if (covered !== mirror.nextSequence) {
-        return `${exchange}: the last epoch covers ${covered}, bronze ends at ${mirror.nextSequence}`;
-      }
-    }
-    return undefined;
-  }
-
-  /** I5: what bronze holds makes the same again, in another shape and from nothing. */
-  async #replay(first: Scene): Promise<void> {
+  /** In another shape, and from nothing but bronze. */
+  #newReplay(disk: SimDisk, stores: SimStores): SimProcess {
     const { plan, scheduler } = this;
-    const folder = `${DATA_DIR}/bronze`;
-    const disk = this.#disk.copyFolder(folder, folder);
-    const stores = new SimStores();
-    const process = new SimProcess('replay', {
+    return new SimProcess('replay', {
       config: configOf(plan.replayShape, this.#exchanges),
       instruments: this.#instruments,
       scheduler,
@@ -445,6 +343,7 @@ export class World {
       wallUs: () => plan.startUs + scheduler.nowUs,
       around: this.#surroundings(),
       syncUsMax: plan.diskSyncUsMax,
+      turnUsMax: plan.turnUsMax,
       lock: new ProcessLock(),
       tables: new SimTables(plan.replayShape.snapshotsKept),
       log: (process, level, message, fields) => this.#log(process, level, message, fields),
@@ -452,14 +351,5 @@ export class World {
       onUp: () => {},
       role: 'replay',
     });
-    const fromSteps = scheduler.steps;
-    process.start();
-    await this.#drive(() => process.gone || scheduler.steps - fromSteps > REPLAY_STEPS_MAX);
-    hold('I5', process.ending?.reason === 'replayed', () => {
-      return `the replay ended with ${JSON.stringify(process.ending)}`;
-    });
-    const databases = storesToLookAt(stores);
-    const store = await StateStore.open(STATE_DIR, { readOnly: true, databases });
-    checkReplay(first, { ...first, disk, store });
   }
 }

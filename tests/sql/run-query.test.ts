@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import test from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { QueryRequest } from '#src/sql/query-request';
 import { runQuery } from '#src/sql/run-query';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const request: QueryRequest = {
   sql: 'SELECT 1 WHERE false',
@@ -27,8 +27,7 @@ test('an answer comes back, however long it may take', async () => {
 });
 
 test('where DuckDB is not installed, the answer says so', async (t) => {
-  const root = mkdtempSync(join(tmpdir(), 'bullion-without-'));
-  t.after(() => rmSync(root, { recursive: true }));
+  const root = temporaryDirectory(t, 'without');
   const dist = fileURLToPath(new URL('../..', import.meta.url));
   for (const folder of ['sql', 'output', 'base']) {
     cpSync(join(dist, folder), join(root, 'dist', folder), { recursive: true });

@@ -9,7 +9,8 @@ import { test } from 'node:test';
 import { UserError } from '#src/base/errors';
 import { checkStateApart } from '#src/state/check-apart';
 import { StateStore } from '#src/state/store';
-import { CREATED_US, epochCommit, INSTRUMENTS, temporaryDirectory } from '#tests/state/fixtures';
+import { CREATED_US, epochCommit, INSTRUMENTS } from '#tests/state/fixtures';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const PAGE = 4_096;
 

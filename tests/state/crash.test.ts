@@ -7,13 +7,8 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { EXIT } from '#src/base/errors';
 import { StateStore } from '#src/state/store';
-import {
-  CREATED_US,
-  epochCommit,
-  INSTRUMENTS,
-  MINUTE_US,
-  temporaryDirectory,
-} from '#tests/state/fixtures';
+import { CREATED_US, epochCommit, INSTRUMENTS, MINUTE_US } from '#tests/state/fixtures';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const VICTIM = fileURLToPath(new URL('./crash-victim.js', import.meta.url));
 const CYCLES = 12;

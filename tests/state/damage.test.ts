@@ -11,13 +11,8 @@ import { lmdbDatabases } from '#src/state/open-environment';
 import { seal, unseal } from '#src/state/sealed-value';
 import { StateCorruptError } from '#src/state/state-errors';
 import { StateStore } from '#src/state/store';
-import {
-  CREATED_US,
-  epochCommit,
-  INSTRUMENTS,
-  MINUTE_US,
-  temporaryDirectory,
-} from '#tests/state/fixtures';
+import { CREATED_US, epochCommit, INSTRUMENTS, MINUTE_US } from '#tests/state/fixtures';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 type Raw = RootDatabase<Uint8Array, Uint8Array>;
 

@@ -1,24 +1,13 @@
-/** What the state tests start from: a folder that goes away, candle records, epochs, files. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+/** What the state tests start from: candle records, epochs, files. */
 import { candleTable } from '#schemas/candle';
 import { storeInt64 } from '#src/base/int64';
 import { CANDLE_BYTES, CANDLE_WORDS, WORD } from '#src/candles/record';
-import type { StagedFile } from '#src/lake/staged-file';
+import { NO_METRICS, type StagedFile } from '#src/lake/staged-file';
 import type { EpochCommit } from '#src/state/epoch-record';
 import type { ConfiguredInstrument } from '#src/state/instrument-registry';
-import { NO_METRICS } from '#tests/support/no-metrics';
 
 export const MINUTE_US = 60_000_000;
 export const CREATED_US = 1_795_000_000_000_000;
-
-export function temporaryDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'bullion-state-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 export function candleRecord(
   timeframe: number,

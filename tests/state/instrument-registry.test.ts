@@ -7,7 +7,8 @@ import type { Instrument } from '#schemas/instrument';
 import { EXIT, UserError } from '#src/base/errors';
 import { type ConfiguredInstrument, register } from '#src/state/instrument-registry';
 import { StateStore } from '#src/state/store';
-import { CREATED_US, INSTRUMENTS, temporaryDirectory } from '#tests/state/fixtures';
+import { CREATED_US, INSTRUMENTS } from '#tests/state/fixtures';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const instrument: fc.Arbitrary<ConfiguredInstrument> = fc
   .record({ exchange: fc.constantFrom(...EXCHANGES), base: fc.constantFrom('A', 'B', 'C', 'D') })

@@ -16,7 +16,8 @@ import {
 import { StateCorruptError } from '#src/state/state-errors';
 import { StateStore } from '#src/state/store';
 import { DiskWarehouse } from '#src/warehouse/disk-warehouse';
-import { CREATED_US, epochCommit, stagedFile, temporaryDirectory } from '#tests/state/fixtures';
+import { CREATED_US, epochCommit, stagedFile } from '#tests/state/fixtures';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const [A, B, C] = ['a', 'b', 'c'].map((name) => `gold/data/day=1/${name}.parquet`) as [
   string,
@@ -116,7 +117,6 @@ for (const [name, given, expected] of cases) {
       missing: [],
       strangers: [],
       finishPublish: false,
-      resumeFrom: [{ exchange: 'BINANCE', nextSequence: 10 * all.record.epoch }],
       ...expected,
     });
   });

@@ -18,8 +18,8 @@ import {
   INSTRUMENTS,
   MINUTE_US,
   stagedFile,
-  temporaryDirectory,
 } from '#tests/state/fixtures';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const open = (directory: string) => StateStore.open(directory, { createdUs: CREATED_US });
 

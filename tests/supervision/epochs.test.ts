@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { NO_METRICS } from '#src/lake/staged-file';
 import type { EpochReport, ExchangeProgress } from '#src/runtime/epoch-report';
 import { EpochCoordinator, type EpochShare } from '#src/supervision/epochs';
-import { NO_METRICS } from '#tests/support/no-metrics';
 
 const shape = { validationShards: 2, goldShards: 2 };
 const file = (path: string) => ({

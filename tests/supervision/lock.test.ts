@@ -5,7 +5,6 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -14,7 +13,6 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -24,17 +22,12 @@ import { nodeDisk } from '#src/base/node-disk';
 import { acquireDataDirectory } from '#src/supervision/data-directory-lock';
 import { LockFile } from '#src/supervision/lock-file';
 import { type LockOwner, thisOwner } from '#src/supervision/lock-owner';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 const HOLDER = fileURLToPath(new URL('./lock-holder.js', import.meta.url));
 const isLinux = process.platform === 'linux';
 const SOCKETS = isLinux ? ['abstract', 'file'] : ['file'];
 const clock = systemClock();
-
-function temporaryDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'bullion-lock-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 async function hold(t: TestContext, directory: string, socket: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, [HOLDER, directory, 'import', socket], {

@@ -1,14 +1,13 @@
 /** A working directory whose instrument list is the simulated market's (bench/recording.ts). */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { recordedInstruments } from '#bench/recording';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import type { Scope } from '#tests/support/process/bullion-process';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 export function marketDirectory(scope: Scope, name: string): string {
-  const cwd = mkdtempSync(join(tmpdir(), `bullion-${name}-`));
-  scope.after(() => rmSync(cwd, { recursive: true, force: true, maxRetries: 5 }));
+  const cwd = temporaryDirectory(scope, name);
   mkdirSync(join(cwd, 'configs'));
   const lists = EXCHANGES.map((exchange) => {
     const rows = recordedInstruments()

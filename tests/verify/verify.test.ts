@@ -1,10 +1,10 @@
 /** A little of every check of `npm run verify`: that it runs, finds nothing, and can find. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 import type { CheckAnswer } from '#tests/verify/check-program';
 import { page } from '#tests/verify/page';
 import { planOf } from '#tests/verify/plan';
@@ -20,8 +20,7 @@ const SMALL: readonly (readonly [check: string, args: readonly string[], figure:
 
 for (const [check, args, figure] of SMALL) {
   test(`verify: a little ${check} ${args.join(' ')}`, async (t) => {
-    const directory = mkdtempSync(join(tmpdir(), 'bullion-verify-'));
-    t.after(() => rmSync(directory, { recursive: true, force: true }));
+    const directory = temporaryDirectory(t, 'verify');
     const json = join(directory, 'answer.json');
     const program = fileURLToPath(new URL(`./${check}/main.js`, import.meta.url));
     const { code, tail } = await runProgram([program, ...args, '--json', json], 120_000);

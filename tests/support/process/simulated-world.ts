@@ -2,15 +2,16 @@
  * The world around a Bullion process under test: a temporary directory with a short instrument list,
  * and simulated exchanges in the test's own process, which go on whatever happens to Bullion.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REASONS } from '#schemas/dead-letter';
 import { loadInstruments } from '#src/config/instruments';
+import { simulatorAddresses } from '#src/simulator/addresses';
 import type { FaultProfile } from '#src/simulator/faults';
 import { simulatedInstrument } from '#src/simulator/instrument';
 import { Simulator, type SimulatorOptions } from '#src/simulator/server';
 import type { Scope } from '#tests/support/process/bullion-process';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 /** Three pairs an exchange: few enough that the REST pace of every exchange keeps a test short. */
 const INSTRUMENTS = `
@@ -55,12 +56,6 @@ export interface World {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export function temporaryDirectory(t: Scope): string {
-  const directory = mkdtempSync(join(tmpdir(), 'bullion-process-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
-  return directory;
-}
-
 export async function startWorld(
   t: Scope,
   options: Partial<SimulatorOptions> & { readonly seed: number },
@@ -78,7 +73,12 @@ export async function startWorld(
   });
   t.after(() => simulator.stop());
   const dataDir = join(cwd, 'data');
-  return { cwd, dataDir, simulator, env: { ...SHORT, ...addresses(simulator), ...at(dataDir) } };
+  return {
+    cwd,
+    dataDir,
+    simulator,
+    env: { ...SHORT, ...simulatorAddresses(simulator), ...at(dataDir) },
+  };
 }
 
 function at(dataDir: string): Record<string, string> {
@@ -102,14 +102,3 @@ const SHORT: Readonly<Record<string, string>> = {
 
 /** The allowed lateness above, us. */
 export const ALLOWED_LATENESS_US = 2_000_000;
-
-function addresses(simulator: Simulator): Record<string, string> {
-  return {
-    BULLION_EXCHANGES_BINANCE_WS_URL: `${simulator.url('BINANCE')}/ws?timeUnit=MICROSECOND`,
-    BULLION_EXCHANGES_BINANCE_REST_URL: simulator.restUrl('BINANCE'),
-    BULLION_EXCHANGES_KRAKEN_WS_URL: simulator.url('KRAKEN'),
-    BULLION_EXCHANGES_KRAKEN_REST_URL: simulator.restUrl('KRAKEN'),
-    BULLION_EXCHANGES_COINBASE_WS_URL: simulator.url('COINBASE'),
-    BULLION_EXCHANGES_COINBASE_REST_URL: simulator.restUrl('COINBASE'),
-  };
-}

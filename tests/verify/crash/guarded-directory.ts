@@ -2,13 +2,12 @@
  * One data directory through many lives: keeps an armed Bullion running on it, gives it orders, and
  * at the end compares everything with the exchanges' journal.
  */
-import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
+import { NO_FIGURES } from '#src/state/job-run';
 import { StateStore } from '#src/state/store';
 import { readSegments } from '#tests/support/process/bronze-reading';
 import {
@@ -19,6 +18,7 @@ import {
   until,
 } from '#tests/support/process/bullion-process';
 import { type CheckedDirectory, checkDirectory } from '#tests/support/process/directory-check';
+import { freePort } from '#tests/support/process/free-port';
 import { FAULTS, startWorld, type World } from '#tests/support/process/simulated-world';
 import { CONTROL, FaultOrders } from '#tests/verify/crash/fault-orders';
 
@@ -74,6 +74,7 @@ export class GuardedDirectory {
         faults: { ...FAULTS, disconnect: 0, abort: 0 },
       },
     );
+    // One for all lives: a gateway that starts again has to be found again.
     const port = String(await freePort());
     const env = { ...world.env, BULLION_HTTP_PORT: port };
     const directory = new GuardedDirectory(undo, { ...world, env });
@@ -101,12 +102,7 @@ export class GuardedDirectory {
       startedUs: nowUs - 58_000_000,
       tookMs: 1,
       outcome: 'idle',
-      filesIn: 0,
-      filesOut: 0,
-      rowsIn: 0,
-      rowsOut: 0,
-      bytesIn: 0,
-      bytesOut: 0,
+      ...NO_FIGURES,
       detail: '',
     });
     await store.close();
@@ -228,16 +224,6 @@ export class GuardedDirectory {
     }
     return found;
   }
-}
-
-/** One port for all lives: a gateway that starts again has to be found again. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function count(text: string, part: string): number {

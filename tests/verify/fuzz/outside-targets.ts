@@ -2,8 +2,7 @@
  * Everything else that reads bytes from outside: control messages and REST answers of the exchanges,
  * the ids that ingest looks for, configuration files, API parameters, csv dumps and zip archives.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXCHANGES } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
@@ -26,6 +25,7 @@ import { openImport } from '#src/import/read-import';
 import { makeZip } from '#tests/import/make-zip';
 import { INSTRUMENTS } from '#tests/support/instruments';
 import type { Scope } from '#tests/support/process/bullion-process';
+import { temporaryDirectory } from '#tests/support/temporary-directory';
 import { mutatedBytes, mutatedText } from '#tests/verify/fuzz/mutation';
 import { FuzzFailure, type FuzzTarget } from '#tests/verify/fuzz/target';
 
@@ -378,8 +378,7 @@ function zipTarget(directory: string): FuzzTarget {
 }
 
 export async function outsideTargets(scope: Scope): Promise<FuzzTarget[]> {
-  const directory = mkdtempSync(join(tmpdir(), 'bullion-fuzz-'));
-  scope.after(() => rmSync(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(scope, 'fuzz');
   return [
     controlTarget(),
     answerTarget(),
