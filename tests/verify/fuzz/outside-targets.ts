@@ -245,7 +245,7 @@ async function queryTargets(scope: Scope): Promise<FuzzTarget[]> {
     nowUs: () => 1_783_382_400_000_000,
     cursorSecret: new Uint8Array(32),
     limits: { connections: 256, connectionsPerAddress: 256, requestsPerSecond: 1_000_000 },
-    status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
+    status: { status: () => ({ exchanges: [], actors: [], last_epoch: null, problems: [] }) },
     onFailure: (error) => {
       throw error;
     },
