@@ -5,8 +5,9 @@
  */
 
 import type { Remote } from 'comlink';
-import { TIMEFRAME_US, TIMEFRAMES } from '#schemas/timeframe';
+import { TIMEFRAMES } from '#schemas/timeframe';
 import { type CandleReaders, mergedCandles } from '#src/api/candle-source';
+import { CommittedCandles } from '#src/api/committed-candles';
 import { createGateway } from '#src/api/gateway';
 import type { SystemStatus } from '#src/api/health';
 import type { HistorySource } from '#src/api/history';
@@ -139,14 +140,15 @@ export async function start(
 function candleReaders({ live: memory, config }: GatewaySpec, store: StateStore): CandleReaders {
   const live = new LiveCandlesReader(memory);
   const into = new Int32Array(config.candles.live_depth * CANDLE_WORDS);
+  const committed = new CommittedCandles(store);
   return {
-    committed: (timeframe, instrument, fromUs, toUs, descending) =>
-      store.candles(TIMEFRAMES.indexOf(timeframe), instrument, fromUs, toUs, { descending }),
-    *live(timeframe, instrument, fromUs, toUs) {
+    committed: (...range) => committed.read(...range),
+    *live(timeframe, instrument, fromUs, toUs, descending, limit) {
       const index = TIMEFRAMES.indexOf(timeframe);
-      const lengthUs = TIMEFRAME_US[index] as number;
-      const firstUs = Math.ceil(fromUs / lengthUs) * lengthUs;
-      const count = live.range(instrument, index, firstUs, toUs, into);
+      const room = into.subarray(0, Math.min(limit * CANDLE_WORDS, into.length));
+      const count = descending
+        ? live.newest(instrument, index, fromUs, toUs, room)
+        : live.range(instrument, index, fromUs, toUs, room);
       for (let i = 0; i < count; i++) {
         yield new Uint8Array(into.buffer, i * CANDLE_BYTES, CANDLE_BYTES);
       }

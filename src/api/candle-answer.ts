@@ -38,6 +38,31 @@ export function plainCandle(candle: FilledCandle): PlainRow {
   };
 }
 
+const NAMES = CANDLE_ANSWER.map(({ name }) => name);
+/** Rows are kept while their candle stays as it is (src/api/row-memo.ts), and their text with them. */
+const texts = new WeakMap<FilledCandle, string>();
+
+function candleText(candle: FilledCandle): string {
+  let text = texts.get(candle);
+  if (text === undefined) {
+    text = JSON.stringify(candle, NAMES);
+    texts.set(candle, text);
+  }
+  return text;
+}
+
+/** The answer as JSON, byte for byte what its schema makes of it. */
+export function candlesText(answer: {
+  readonly symbol: string;
+  readonly exchange: string;
+  readonly timeframe: string;
+  readonly candles: readonly FilledCandle[];
+}): string {
+  const { candles, symbol, exchange, timeframe } = answer;
+  const head = JSON.stringify({ symbol, exchange, timeframe });
+  return `${head.slice(0, -1)},"candles":[${candles.map(candleText).join(',')}]}`;
+}
+
 /**
  * ccxt's OHLCV rows: [open time in ms, open, high, low, close, volume]. The numbers are written
  * digit by digit as they are; it is the reader that makes floats of them.

@@ -8,8 +8,8 @@
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Instrument } from '#schemas/instrument';
-import { type Answers, formatOf } from '#src/api/answers';
-import { CANDLE_ANSWER, ccxtCandles, plainCandle } from '#src/api/candle-answer';
+import { type Answers, formatOf, MEDIA_TYPES } from '#src/api/answers';
+import { CANDLE_ANSWER, candlesText, ccxtCandles, plainCandle } from '#src/api/candle-answer';
 import { candlesHealth, SERIES_HEALTH } from '#src/api/candle-health';
 import {
   CANDLE_QUERY,
@@ -149,14 +149,14 @@ async function send(
   reply: FastifyReply,
   answer: Candles,
   given: 'ccxt' | Parameters<typeof formatOf>[0],
-): Promise<Candles | FastifyReply> {
+): Promise<FastifyReply> {
   const { exchange, symbol, timeframe, candles } = answer;
   if (given === 'ccxt') {
     const type = 'application/json; charset=utf-8';
     return answers.sendBytes(reply, type, Buffer.from(ccxtCandles(candles)));
   }
   const format = formatOf(given, request);
-  if (format === 'json') return answer;
+  if (format === 'json') return reply.type(MEDIA_TYPES.json).send(candlesText(answer));
   if (history === undefined) throw new Problem(406, 'There are candles as JSON only.');
   const rows = candles.map(plainCandle);
   const encoded = { kind: 'encode', columns: CANDLE_ANSWER, rows, format } as const;

@@ -5,12 +5,8 @@
 
 import type { Instrument } from '#schemas/instrument';
 import type { Timeframe } from '#schemas/timeframe';
-import {
-  type CandleRecord,
-  type CandleRow,
-  candleRow,
-  windowStartOf,
-} from '#src/output/candle-row';
+import { RowMemo } from '#src/api/row-memo';
+import { type CandleRecord, type CandleRow, windowStartOf } from '#src/output/candle-row';
 
 export interface CandleRange {
   readonly timeframe: Timeframe;
@@ -40,57 +36,53 @@ export interface CandleReaders {
     toUs: number,
     descending: boolean,
   ): Iterable<CandleRecord>;
-  /** Live records of the range, in any order; a few per instrument (candles.live_depth). */
+  /** The first `limit` live records of the range in the same order; each is used before the next. */
   live(
     timeframe: Timeframe,
     instrument: number,
     fromUs: number,
     toUs: number,
+    descending: boolean,
+    limit: number,
   ): Iterable<CandleRecord>;
 }
 
 interface Timed {
   readonly startUs: number;
-  readonly record: CandleRecord;
-}
-
-/** Two sequences in the same order as one; where both have a start, only the one of `over`. */
-function* overlaid(
-  over: readonly Timed[],
-  under: Iterable<CandleRecord>,
-  descending: boolean,
-): Generator<CandleRecord> {
-  let next = 0;
-  for (const record of under) {
-    const startUs = windowStartOf(record);
-    const isBefore = (t: Timed): boolean =>
-      descending ? t.startUs > startUs : t.startUs < startUs;
-    while (next < over.length && isBefore(over[next] as Timed)) {
-      yield (over[next++] as Timed).record;
-    }
-    if (next < over.length && over[next]?.startUs === startUs) continue;
-    yield record;
-  }
-  for (; next < over.length; next++) yield (over[next] as Timed).record;
+  readonly row: CandleRow;
 }
 
 /** Reads committed and live candles as one sequence, without waiting. */
 export function mergedCandles(readers: CandleReaders): {
   candles(range: CandleRange): readonly CandleRow[];
 } {
+  const memo = new RowMemo();
   return {
     candles({ timeframe, instrument, fromUs, toUs, limit, which }) {
       const descending = which === 'last';
       const { code } = instrument;
-      const live = [...readers.live(timeframe, code, fromUs, toUs)]
-        .map((record) => ({ startUs: windowStartOf(record), record }))
-        .sort((a, b) => (descending ? b.startUs - a.startUs : a.startUs - b.startUs));
-      const committed = readers.committed(timeframe, code, fromUs, toUs, descending);
       const rows: CandleRow[] = [];
       if (limit === 0) return rows;
-      for (const record of overlaid(live, committed, descending)) {
-        rows.push(candleRow(record, instrument));
+      const live: Timed[] = [];
+      // Before the committed ones: a candle that leaves memory meanwhile is found there.
+      for (const record of readers.live(timeframe, code, fromUs, toUs, descending, limit)) {
+        live.push({ startUs: windowStartOf(record), row: memo.row(record, instrument) });
+      }
+      let next = 0;
+      for (const record of readers.committed(timeframe, code, fromUs, toUs, descending)) {
+        const startUs = windowStartOf(record);
+        for (; next < live.length && rows.length < limit; next++) {
+          const over = live[next] as Timed;
+          if (descending ? over.startUs <= startUs : over.startUs >= startUs) break;
+          rows.push(over.row);
+        }
         if (rows.length === limit) break;
+        if (live[next]?.startUs === startUs) continue;
+        rows.push(memo.row(record, instrument));
+        if (rows.length === limit) break;
+      }
+      for (; next < live.length && rows.length < limit; next++) {
+        rows.push((live[next] as Timed).row);
       }
       return descending ? rows.reverse() : rows;
     },

@@ -171,6 +171,27 @@ export class LiveCandlesReader {
     return count;
   }
 
+  /** As `range`, but newest first, and of more than `into` holds the newest ones. */
+  newest(
+    instrument: number,
+    timeframe: number,
+    fromUs: number,
+    toUs: number,
+    into: Int32Array,
+  ): number {
+    const lengthUs = TIMEFRAME_US[timeframe];
+    const newest = this.#newestIndex(instrument, timeframe);
+    const first = Math.max(newest - this.ringSize + 1, Math.ceil(fromUs / lengthUs), 0);
+    let index = Math.min(newest, Math.ceil(toUs / lengthUs) - 1);
+    let count = 0;
+    for (; index >= first; index--) {
+      const at = count * CANDLE_WORDS;
+      if (at + CANDLE_WORDS > into.length) break;
+      if (this.read(instrument, timeframe, index * lengthUs, into, at)) count++;
+    }
+    return count;
+  }
+
   /** Publications of a series so far, modulo 2^32: the same number means that nothing is new. */
   publications(instrument: number, timeframe: number): number {
     return Atomics.load(this.#words, this.#seriesWord(instrument, timeframe) + 1);

@@ -131,6 +131,13 @@ export class StateStore {
     return { ...firstEpoch(record.committedUs), ...record };
   }
 
+  /** The epoch's record as it is stored: as long as it stays the same nothing was committed. */
+  epochBytes(): Uint8Array {
+    const bytes = this.#environment.get(areaKey(AREA.epoch));
+    if (bytes === undefined) throw new StateCorruptError(this.directory, 'the epoch is missing');
+    return bytes;
+  }
+
   /** Commits an epoch, all of it or nothing; resolves when it is on the disk. */
   commitEpoch(commit: EpochCommit): Promise<void> {
     return this.#environment.write((edits) => {

@@ -37,8 +37,12 @@ function readers(committed: readonly number[], live: readonly number[]) {
         yield record(minute, 1);
       }
     },
-    live: (_timeframe, _instrument, fromUs, toUs) =>
-      live.filter(within(fromUs, toUs)).map((minute) => record(minute, 2)),
+    live: (_timeframe, _instrument, fromUs, toUs, descending, limit) =>
+      live
+        .filter(within(fromUs, toUs))
+        .sort((a, b) => (descending ? b - a : a - b))
+        .slice(0, limit)
+        .map((minute) => record(minute, 2)),
   };
   return { fake, asked: () => asked };
 }

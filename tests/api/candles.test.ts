@@ -145,6 +145,24 @@ describe('candles', { timeout: 300_000 }, () => {
     );
   });
 
+  it('are the same bytes whether their text was kept or their schema writes it', async () => {
+    for (const [timeframe, more] of [
+      ['1m', 'limit=30'],
+      ['1m', 'limit=30'],
+      ['5m', 'limit=12'],
+      ['1m', 'limit=90&fill=null'],
+      ['1h', 'limit=9&fill=previous'],
+      ['1d', 'limit=1&start=2030-01-01'],
+    ] as const) {
+      const { text } = await served.get(`/v1/ohlcv/${timeframe}?symbol=BTCUSDT&${more}`);
+      const query = Object.fromEntries(new URLSearchParams(`symbol=BTCUSDT&${more}`));
+      const queries = [{ timeframe, ...query, limit: Number(query.limit) }];
+      // A batch is written by the schema.
+      const batch = await served.post('/v1/ohlcv/batch', { queries });
+      assert.equal(batch.text, `{"results":[${text}]}`);
+    }
+  });
+
   it('come in batches', async () => {
     const queries = [
       { timeframe: '1m', symbol: 'BTCUSDT', start: '2026-07-07', limit: 3 },

@@ -65,14 +65,23 @@ test('readers see the last record of each of the newest windows, and nothing els
               (from + span) * lengthUs,
               into,
             );
-            assert.deepEqual(
-              Array.from({ length: count }, (_, i) =>
+            const windows = (n: number): number[] =>
+              Array.from({ length: n }, (_, i) =>
                 Math.round(numberAt(into, i * CANDLE_WORDS, WORD.windowStart) / lengthUs),
-              ),
-              held
-                .map(({ window }) => window)
-                .filter((w) => w >= from && w < from + span && w > newest - RING),
+              );
+            const wanted = held
+              .map(({ window }) => window)
+              .filter((w) => w >= from && w < from + span && w > newest - RING);
+            assert.deepEqual(windows(count), wanted);
+            const room = into.subarray(0, (span % 4) * CANDLE_WORDS);
+            const some = reader.newest(
+              instrument,
+              timeframe,
+              from * lengthUs,
+              (from + span) * lengthUs,
+              room,
             );
+            assert.deepEqual(windows(some), wanted.reverse().slice(0, span % 4));
           }
         }
       },
