@@ -55,7 +55,7 @@ export async function start(
     memoryMb: http.queries.memory_mb,
   });
   const counters = new ActorCounters('gateway', spec.board, spec.boardRow);
-  let status: SystemStatus = { exchanges: [], actors: [], last_epoch: null };
+  let status: SystemStatus = { exchanges: [], actors: [], last_epoch: null, problems: [] };
   let requests = 0;
   const watch = new SupervisorWatch(config.supervision.hang_limit_ms);
   const candles = mergedCandles(candleReaders(spec, store));

@@ -5,7 +5,7 @@
  *
  * The frames lie back to back in one buffer, as in a block of the log.
  */
-import type { Exchange } from '#schemas/exchange';
+import { type Exchange, exchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import { createFrameParser } from '#src/exchanges/frame-parsers';
 import { FRAME_TRADES } from '#src/exchanges/parsed-trades';
@@ -183,7 +183,7 @@ async function run(context: BenchContext): Promise<Outcome> {
   // Recordings stay out of the digest: not every machine has them.
   const figures = measured.flatMap((m) => m.figures);
   for (const { name, exchange, symbols } of FEEDS.filter(({ frame }) => frame !== event)) {
-    const capture = readCapture(exchange);
+    const capture = readCapture(exchangeKey(exchange));
     if (capture === undefined) continue;
     const recorded = measure(`${name}, recorded`, exchange, symbols, capture, context);
     figures.push(...recorded.figures);

@@ -56,6 +56,10 @@ const systemStatus = {
   exchanges: Type.Array(exchangeStatus, { description: 'The enabled ones.' }),
   actors: Type.Array(actorStatus),
   last_epoch: orNull(lastEpoch),
+  problems: Type.Array(Type.String(), {
+    description:
+      'What maintenance found wrong with what is stored, a sentence each; it stays fit to serve the rest.',
+  }),
 };
 
 const SYSTEM_STATUS = Type.Object(systemStatus);

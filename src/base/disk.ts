@@ -132,6 +132,16 @@ export function writeFileDurably(disk: Disk, path: string, bytes: Uint8Array): v
   disk.syncDirectory(directoryOf(path));
 }
 
+/** Names in a directory; none where there is no directory. */
+export function namesIn(disk: Disk, directory: string): string[] {
+  try {
+    return disk.readdir(directory);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 /** All bytes of a file, for small files only. */
 export function readFile(disk: Disk, path: string): Buffer {
   const fd = disk.open(path, 'read');

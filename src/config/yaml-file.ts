@@ -65,8 +65,12 @@ function offsetOf(root: Node | null, path: KeyPath): number {
 
 /** Reads the file at `path`; `name` is what messages call it. */
 export function readYaml(path: string, name: string): YamlFile {
+  return parseYaml(readText(path, name), name);
+}
+
+/** Reads a file's text. */
+export function parseYaml(text: string, name: string): YamlFile {
   const lineCounter = new LineCounter();
-  const text = readText(path, name);
   const deep = tooDeepAt(text);
   if (deep >= 0) {
     const row = text.slice(0, deep).split('\n').length;

@@ -6,11 +6,11 @@
 import {
   type Disk,
   makeDirectoryDurably,
+  namesIn,
   readFile,
   writeFileDurably,
   writeFully,
 } from '#src/base/disk';
-import { errorCode } from '#src/base/errors';
 import type { Damage } from '#src/log/segment-cursor';
 import { segmentName, segmentPath } from '#src/log/segment-files';
 
@@ -43,14 +43,7 @@ export function quarantine(disk: Disk, dir: string, record: QuarantineRecord): b
 /** All records, in the order of their names. */
 export function listQuarantine(disk: Disk, dir: string): QuarantineRecord[] {
   const folder = quarantineDir(dir);
-  let names: string[];
-  try {
-    names = disk.readdir(folder);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-  return names
+  return namesIn(disk, folder)
     .filter((name) => name.endsWith('.json'))
     .sort()
     .map((name) => JSON.parse(readFile(disk, `${folder}/${name}`).toString('utf8')));

@@ -6,8 +6,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { type Disk, readFile, writeFileDurably } from '#src/base/disk';
-import { errorCode } from '#src/base/errors';
+import { type Disk, namesIn, readFile, writeFileDurably } from '#src/base/disk';
 
 const DIGITS = 20;
 const LOG = /^(\d{20})\.log$/;
@@ -44,14 +43,9 @@ export function sealPath(dir: string, firstSequence: number): string {
 }
 
 function list(disk: Disk, dir: string, pattern: RegExp): number[] {
-  let names: string[];
-  try {
-    names = disk.readdir(dir);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-  const sequences = names.flatMap((name) => pattern.exec(name)?.[1] ?? []).map(Number);
+  const sequences = namesIn(disk, dir)
+    .flatMap((name) => pattern.exec(name)?.[1] ?? [])
+    .map(Number);
   return sequences.sort((a, b) => a - b);
 }
 

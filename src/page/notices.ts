@@ -53,7 +53,7 @@ export function noticesOf(facts: Facts, nowMs: number): Notice[] {
   return found.sort((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
 }
 
-function healthNotices({ exchanges, actors }: Health): Notice[] {
+function healthNotices({ exchanges, actors, problems }: Health): Notice[] {
   const found: Notice[] = [];
   const add = (level: Level, text: string): void => void found.push({ level, text });
   const full = exchanges.filter(({ state }) => state === 'disk_full');
@@ -79,6 +79,7 @@ function healthNotices({ exchanges, actors }: Health): Notice[] {
   for (const { actor, state } of actors) {
     if (state !== 'running') add('bad', `The actor ${actor} is ${state}.`);
   }
+  for (const problem of problems) add('bad', problem);
   return found;
 }
 

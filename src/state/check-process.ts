@@ -23,11 +23,7 @@ process.on('SIGTERM', () => {});
 async function check(directory: string, isAwaited: boolean): Promise<void> {
   if (!isAwaited) setPriority(NICENESS);
   const store = await StateStore.open(directory, { readOnly: true });
-  store.intervalSets();
-  store.allLivePaths();
-  store.removedFiles();
-  store.jobRuns();
-  for (const _ of store.pendingCandles());
+  store.verifyCore();
   await store.close();
   // Beside a running owner nobody else may take the write lock.
   if (isAwaited) await rehearseWrite(directory);

@@ -267,14 +267,20 @@ export class StateStore {
 
   /** Proves that no candle record is missing: a range of them is not proven by itself. */
   verifyCandles(): void {
-    for (const _ of this.#environment.scanArea(AREA.candle));
+    this.#environment.verifyArea(AREA.candle);
+  }
+
+  /** Proves everything that a start reads. */
+  verifyCore(): void {
+    this.verifyLists();
+    const others = [AREA.instrument, AREA.removed, AREA.mark, AREA.job];
+    for (const area of others) this.#environment.verifyArea(area);
+    for (const _ of this.pendingCandles());
   }
 
   /** Proves that no data file and no interval set is missing, for whoever then asks for some of them. */
   verifyLists(): void {
-    for (const area of [AREA.file, AREA.intervals]) {
-      for (const _ of this.#environment.scanArea(area));
-    }
+    for (const area of [AREA.file, AREA.intervals]) this.#environment.verifyArea(area);
   }
 
   /** Reads everything; throws StateCorruptError at the first thing that is wrong. */

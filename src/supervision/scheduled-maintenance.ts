@@ -2,8 +2,10 @@
  * Maintenance beside a running pipeline: looks every `check_interval_ms` for what is due, and hands
  * what a job changes to the pipeline's next epoch.
  */
+import { findingsOf } from '#src/maintenance/findings';
 import type { Maintenance } from '#src/maintenance/maintenance';
 import { UpkeepQueue } from '#src/maintenance/upkeep-queue';
+import { JOB_RUNS_KEPT, type JobRun } from '#src/state/job-run';
 import { type MaintenanceRequest, maintenanceOf } from '#src/supervision/maintenance-of';
 
 export interface ScheduledMaintenanceOptions
@@ -17,6 +19,8 @@ export class ScheduledMaintenance {
   readonly queue = new UpkeepQueue();
   readonly #request: ScheduledMaintenanceOptions;
   readonly #maintenance: Maintenance;
+  /** What is remembered of all runs, of each job the oldest first. */
+  #runs: readonly JobRun[];
   #dueMs: number;
 
   constructor(request: ScheduledMaintenanceOptions) {
@@ -26,13 +30,24 @@ export class ScheduledMaintenance {
       isAlone: false,
       commit: (change) => this.queue.offer(change),
     });
+    this.#runs = request.data.store.jobRuns();
     this.#dueMs = this.#nextMs();
+  }
+
+  /** What jobs have found wrong, a sentence each. */
+  get findings(): readonly string[] {
+    return findingsOf(this.#runs);
   }
 
   tick(): void {
     if (this.#request.clock.monotonicMs() < this.#dueMs) return;
     this.#dueMs = this.#nextMs();
-    this.#maintenance.tick().catch(this.#request.onFailure);
+    this.#maintenance
+      .tick()
+      .then((run) => {
+        if (run !== undefined) this.#remember(run);
+      })
+      .catch(this.#request.onFailure);
   }
 
   /** No job starts any more; a change that waits may still go with the last epoch. */
@@ -48,6 +63,13 @@ export class ScheduledMaintenance {
 
   resume(): void {
     this.#maintenance.resume();
+  }
+
+  /** As the state does. */
+  #remember(run: JobRun): void {
+    const others = this.#runs.filter(({ job }) => job !== run.job);
+    const own = this.#runs.filter(({ job }) => job === run.job);
+    this.#runs = [...others, ...[...own, run].slice(-JOB_RUNS_KEPT)];
   }
 
   #nextMs(): number {

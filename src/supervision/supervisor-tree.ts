@@ -221,6 +221,7 @@ export class SupervisorTree {
         reports.of('gateway', this.#gateway.thread, this.#gateway.restarts),
       ],
       last_epoch: epochStatus(data.store.epoch(), nowUs),
+      problems: [...this.#maintenance.findings],
     };
   }
 

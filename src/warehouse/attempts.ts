@@ -18,7 +18,7 @@ const FIRST_PAUSE_MS = 100;
 const PAUSE_MS_MAX = 10_000;
 
 /**
- * `ask` until it answers or throws something that is not `transient`. Between attempts `look` may find
+ * `ask` until it answers or throws something that `isTransient` does not take for passing. Between attempts `look` may find
  * that an earlier one has gone through: its answer ends the matter.
  */
 export async function patiently<T>(

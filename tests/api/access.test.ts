@@ -48,7 +48,7 @@ function gateway(access: AccessRules, limits: Partial<ConnectionLimits> = {}) {
   return createGateway({
     instruments: INSTRUMENTS,
     candles: { candles: () => [] },
-    status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
+    status: { status: () => ({ exchanges: [], actors: [], last_epoch: null, problems: [] }) },
     nowUs: () => 1,
     cursorSecret: new Uint8Array(32),
     history: NO_ROWS,

@@ -32,7 +32,7 @@ describe('the documents', () => {
     app = await createGateway({
       instruments: INSTRUMENTS,
       candles: { candles: () => [] },
-      status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
+      status: { status: () => ({ exchanges: [], actors: [], last_epoch: null, problems: [] }) },
       nowUs: () => 0,
       cursorSecret: new Uint8Array(32),
       history: { files: nothing, withDigests: (files) => files, run: async () => 'busy' },

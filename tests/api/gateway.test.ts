@@ -58,6 +58,7 @@ const STATUS: SystemStatus = {
     },
   ],
   last_epoch: { number: 7, committed_at: '2025-03-04T00:05:00.000Z', age_ms: 1500 },
+  problems: [],
 };
 
 interface Answer {
@@ -222,12 +223,17 @@ describe('gateway', () => {
       exchanges: [{ ...binance, state: 'waiting', last_frame_age_ms: null }],
       actors: [{ ...gold, state: 'restarting' }],
       last_epoch: null,
+      problems: [],
     };
     const ill = await send('/health');
     assert.equal(ill.status, 503);
     const reasons = ['The actor gold-0 is restarting.', 'BINANCE is not connected: waiting.'];
     assert.deepEqual(ill.json, { live: true, ready: false, reasons, ...status });
     assert.equal((await send('/health/live')).status, 200);
+    status = { ...STATUS, problems: ['The audit found: a file is damaged.'] };
+    const damaged = await send('/health');
+    assert.equal(damaged.status, 200, 'fit to serve the rest');
+    assert.deepEqual(damaged.json, { live: true, ready: true, reasons: [], ...status });
     status = STATUS;
   });
 

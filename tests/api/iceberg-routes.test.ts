@@ -38,7 +38,7 @@ describe('iceberg catalog', () => {
       nowUs: () => 0,
       cursorSecret: new Uint8Array(32),
       candles: { candles: () => [] },
-      status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
+      status: { status: () => ({ exchanges: [], actors: [], last_epoch: null, problems: [] }) },
       iceberg: {
         ...reader,
         async load(table) {

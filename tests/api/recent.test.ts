@@ -36,7 +36,7 @@ describe('the newest trades', () => {
     const app = await createGateway({
       instruments: INSTRUMENTS,
       candles: { candles: () => [] },
-      status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
+      status: { status: () => ({ exchanges: [], actors: [], last_epoch: null, problems: [] }) },
       nowUs: () => FIRST_US,
       cursorSecret: new Uint8Array(32),
       liveTrades: board.sources.liveTrades,

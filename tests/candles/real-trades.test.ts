@@ -1,8 +1,8 @@
 /** 10,000 recorded Binance trades give Binance's own 5m candles, to the last digit. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { recordedData } from '#bench/captures';
 import { TIMEFRAME_US } from '#schemas/timeframe';
 import { CandleBook } from '#src/candles/candle-book';
 import { CandleReader } from '#src/candles/candle-reader';
@@ -10,13 +10,6 @@ import { recordWords } from '#src/candles/record';
 import { gapTotals } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
 import { batchOf, type OracleTrade } from '#tests/candles/candle-oracle';
-
-/** The recorded data next to the project, or where the environment says. */
-function sharedFile(name: string): string | undefined {
-  return [join(process.cwd(), '../shared/data'), process.env.BULLION_SHARED_DATA]
-    .map((folder) => (folder === undefined ? '' : join(folder, name)))
-    .find((path) => existsSync(path));
-}
 
 /** Rows of a CSV file as objects by column name. */
 function csvRows(path: string): Record<string, string>[] {
@@ -32,8 +25,8 @@ function e8(text: string): bigint {
 }
 
 test('TRXUSDT, 2025-03-04', (t) => {
-  const tradesFile = sharedFile('binance-trxusdt-2025-03-04/trades.csv');
-  const klinesFile = sharedFile('binance-trxusdt-2025-03-04/klines-5m.csv');
+  const tradesFile = recordedData('binance-trxusdt-2025-03-04/trades.csv');
+  const klinesFile = recordedData('binance-trxusdt-2025-03-04/klines-5m.csv');
   if (tradesFile === undefined || klinesFile === undefined) {
     t.skip('the recorded TRXUSDT trades are not on this machine');
     return;

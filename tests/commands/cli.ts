@@ -1,8 +1,8 @@
 /** The command line as a person runs it, and a data directory made of the recorded captures. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 
@@ -27,15 +27,6 @@ export function bullion(dataDir: string, ...args: readonly string[]): Ended {
     },
   });
   return { status, stdout, stderr };
-}
-
-/** The folder of the recorded frames; undefined where they are not at hand. */
-export function capturesFolder(): string | undefined {
-  const places = [resolve('../shared/data'), process.env.BULLION_SHARED_DATA];
-  return places
-    .filter((place) => place !== undefined)
-    .map((place) => join(place, 'captures'))
-    .find((place) => existsSync(place));
 }
 
 export interface ImportedCaptures {

@@ -1,8 +1,9 @@
 /** `bullion jobs` over recorded trades: what a compaction of real gold takes, and what is remembered. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { recordedData } from '#bench/captures';
 import { GOLD_TRADES } from '#schemas/trade';
 import { JOBS } from '#src/maintenance/job-names';
 import type { DataFile } from '#src/state/file-catalog';
@@ -11,13 +12,8 @@ import { bullion, type Ended } from '#tests/commands/cli';
 import { duckdbBytes } from '#tests/lake/duckdb';
 import { temporaryDirectory } from '#tests/support/temporary-directory';
 
-const RECORDED = 'binance-trxusdt-2025-03-04/trades.csv';
-
 test('every job runs offline; real gold takes at most 14 bytes a trade after compaction', async (t) => {
-  const places = [resolve('../shared/data'), process.env.BULLION_SHARED_DATA];
-  const csv = places
-    .flatMap((place) => (place === undefined ? [] : join(place, RECORDED)))
-    .find((path) => existsSync(path));
+  const csv = recordedData('binance-trxusdt-2025-03-04/trades.csv');
   if (csv === undefined) {
     t.skip('the recorded trades are not at hand');
     return;

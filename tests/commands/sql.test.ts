@@ -3,18 +3,14 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { recordedData } from '#bench/captures';
 import { TABLES } from '#schemas/tables';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { EXIT } from '#src/base/errors';
-import {
-  bullion,
-  capturesFolder,
-  type ImportedCaptures,
-  importCaptures,
-} from '#tests/commands/cli';
+import { bullion, type ImportedCaptures, importCaptures } from '#tests/commands/cli';
 import { query } from '#tests/lake/duckdb';
 
-const captures = capturesFolder();
+const captures = recordedData('captures');
 
 suite('bullion sql', { skip: captures === undefined && 'no recorded captures here' }, () => {
   let data: ImportedCaptures;

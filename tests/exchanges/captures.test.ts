@@ -1,8 +1,8 @@
 /** Recorded frames of the three exchanges give every trade in them and no dead letter. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { recordedData } from '#bench/captures';
 import type { Exchange } from '#schemas/exchange';
 import { CONDITION_IMPORTED, CONDITION_SNAPSHOT } from '#schemas/trade';
 import { createFrameParser } from '#src/exchanges/frame-parsers';
@@ -14,14 +14,6 @@ import { type GoodRow, type Verdict, verdict } from './rows.js';
 const NEWLINE = 10;
 /** Later than everything recorded. */
 const RECEIVED_US = Date.UTC(2026, 6, 8) * 1000;
-
-function sharedData(path: string): string | undefined {
-  const roots = [resolve('../shared/data'), process.env.BULLION_SHARED_DATA];
-  return roots
-    .filter((root) => root !== undefined)
-    .map((root) => resolve(root, path))
-    .find((file) => existsSync(file));
-}
 
 interface Expected {
   readonly exchange: Exchange;
@@ -58,7 +50,7 @@ const CAPTURES: readonly Expected[] = [
 
 for (const { exchange, file, control, snapshots, trades } of CAPTURES) {
   test(`${file}: every trade, ids contiguous, nothing dead`, (t) => {
-    const path = sharedData(file);
+    const path = recordedData(file);
     if (path === undefined) {
       t.skip(`${file} is not there`);
       return;
@@ -97,7 +89,7 @@ for (const { exchange, file, control, snapshots, trades } of CAPTURES) {
 }
 
 test('binance-trxusdt-2025-03-04/trades.csv: 10,000 rows as CSV frames', (t) => {
-  const path = sharedData('binance-trxusdt-2025-03-04/trades.csv');
+  const path = recordedData('binance-trxusdt-2025-03-04/trades.csv');
   if (path === undefined) {
     t.skip('trades.csv is not there');
     return;

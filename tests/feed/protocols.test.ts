@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { readCapture } from '#bench/captures';
 import { binanceProtocol } from '#src/feed/binance';
 import { COINBASE_ADVANCED, COINBASE_EXCHANGE } from '#src/feed/coinbase';
 import { KRAKEN, krakenWireSymbol } from '#src/feed/kraken';
 import type { FeedProtocol } from '#src/feed/protocol';
 import { CHANNELS, protocolOf } from '#src/feed/protocol-of';
 import { TradeIdScanner } from '#src/feed/trade-id-scanner';
-import { readCapture } from '#tests/feed/captures';
 
 const BINANCE = binanceProtocol('trade');
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -1,6 +1,9 @@
 /**
  * A lake at rest, checked from outside: every table shows what the state store names, every data file
  * on the disk is in a snapshot that is kept, every file of a kept snapshot is on the disk.
+ *
+ * A snapshot of maintenance shows the epoch of the one before it, and the store tells snapshots by
+ * their epochs: what maintenance replaced goes when that snapshot goes, not the one before.
  */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -14,11 +17,18 @@ import { seeTable } from '#tests/iceberg/independent-reader';
 export async function assertLakeInLine(lake: string, store: StateStore): Promise<void> {
   const disk = nodeDisk();
   const shown = new Set<string>();
+  const removed = store.removedFiles();
+  const due = new Set<string>();
   for (const table of TABLES.keys()) {
     const current = await seeTable(disk, lake, table);
     const live = Array.from(store.files(table), ({ path }) => path);
     assert.deepEqual([...current.files.keys()].sort(), live.sort(), `current files of ${table}`);
-    for (const { id } of current.snapshots) {
+    for (const { id, epoch: of, operation } of current.snapshots) {
+      for (const { table: its, path, epoch, removedEpoch } of operation === 'replace'
+        ? removed
+        : []) {
+        if (its === table && epoch <= of && of < removedEpoch) due.add(path);
+      }
       for (const path of (await seeTable(disk, lake, table, id)).files.keys()) shown.add(path);
     }
   }
@@ -28,14 +38,15 @@ export async function assertLakeInLine(lake: string, store: StateStore): Promise
   const metadata =
     /^\w+\/metadata\/(v\d+\.metadata\.json|(snap|manifest)-[\d-]+\.avro|version-hint\.text)$/;
   const data = files.filter((path) => !metadata.test(path));
-  assertSame(data, shown, 'data files');
-  const named = [...store.allLivePaths(), ...store.removedFiles().map(({ path }) => path)];
-  assertSame(named, shown, 'what the state names');
+  const kept = new Set([...shown, ...due]);
+  assertSame(data, kept, 'data files');
+  const named = [...store.allLivePaths(), ...removed.map(({ path }) => path)];
+  assertSame(named, kept, 'what the state names');
 }
 
-function assertSame(found: readonly string[], shown: ReadonlySet<string>, what: string): void {
-  const more = found.filter((path) => !shown.has(path));
-  const less = [...shown].filter((path) => !found.includes(path));
+function assertSame(found: readonly string[], kept: ReadonlySet<string>, what: string): void {
+  const more = found.filter((path) => !kept.has(path));
+  const less = [...kept].filter((path) => !found.includes(path));
   assert.deepEqual({ more, less }, { more: [], less: [] }, `${what}, and what snapshots show`);
-  assert.equal(found.length, shown.size, `${what}, each once`);
+  assert.equal(found.length, kept.size, `${what}, each once`);
 }

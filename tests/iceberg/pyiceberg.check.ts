@@ -18,9 +18,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { recordedData } from '#bench/captures';
 import {
   bullion,
-  CAPTURES,
   type Env,
   expectedFigures,
   importCaptures,
@@ -142,13 +142,14 @@ function hasMaven(): boolean {
 }
 
 async function main(): Promise<void> {
-  if (CAPTURES === undefined) {
+  const captures = recordedData('captures');
+  if (captures === undefined) {
     console.log('skipped: the recorded captures are not here; BULLION_SHARED_DATA says where');
     return;
   }
-  await check('in a folder', CAPTURES, inFolder);
-  await check('in a bucket', CAPTURES, inBucket);
-  if (hasMaven()) await check('of another catalog', CAPTURES, ofAnotherCatalog);
+  await check('in a folder', captures, inFolder);
+  await check('in a bucket', captures, inBucket);
+  if (hasMaven()) await check('of another catalog', captures, ofAnotherCatalog);
   else console.log('of another catalog, skipped: it is built by mvn, which is not here');
 }
 

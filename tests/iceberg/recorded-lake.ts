@@ -4,19 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 
 const READY_MS_MAX = 60_000;
-
-export const CAPTURES = [
-  join(process.cwd(), '../shared/data'),
-  process.env.BULLION_SHARED_DATA ?? '',
-]
-  .map((data) => join(data, 'captures'))
-  .find((folder) => existsSync(folder));
 
 export type Env = Readonly<Record<string, string>>;
 

@@ -8,10 +8,11 @@ import {
   readlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
+import { recordedData } from '#bench/captures';
 import { EXIT, type ExitCode, UserError } from '#src/base/errors';
 import type { RefusedLine } from '#src/import/import-batch';
 import { type ImportOptions, openImport } from '#src/import/read-import';
@@ -412,17 +413,8 @@ it('leaving early closes the file', async (t) => {
   }
 });
 
-/** Recorded exchange data lies beside the project, or where BULLION_SHARED_DATA says. */
-function recorded(name: string): string | undefined {
-  const roots = [resolve('../shared/data'), process.env.BULLION_SHARED_DATA];
-  return roots
-    .filter((root) => root !== undefined)
-    .map((root) => join(root, name))
-    .find((path) => existsSync(path));
-}
-
 it('the recorded TRXUSDT file gives its 10,000 rows', async (t) => {
-  const path = recorded('binance-trxusdt-2025-03-04/trades.csv');
+  const path = recordedData('binance-trxusdt-2025-03-04/trades.csv');
   if (path === undefined) return t.skip('recorded data is not on this machine');
   const { frames } = await read({ path, format: TRADES });
   const rows = readFileSync(path, 'utf8').trimEnd().split(/\r?\n/).slice(1);
@@ -434,7 +426,7 @@ it('the recorded TRXUSDT file gives its 10,000 rows', async (t) => {
 });
 
 it('the recorded captures give a frame for every line', async (t) => {
-  const path = recorded('captures/kraken-btc-eth-2026-07-07.ndjson');
+  const path = recordedData('captures/kraken-btc-eth-2026-07-07.ndjson');
   if (path === undefined) return t.skip('recorded data is not on this machine');
   const { frames } = await read({ path, format: 'frames' });
   assert.deepEqual(frames, readFileSync(path, 'utf8').trimEnd().split('\n'));

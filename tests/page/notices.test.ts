@@ -40,6 +40,7 @@ const WELL = {
     exchanges: [EXCHANGE],
     actors: [ACTOR],
     last_epoch: null,
+    problems: [],
   },
   isGone: false,
   incomplete: 0,
@@ -77,6 +78,10 @@ test('each fault has its sentence', () => {
       'bad: Kraken is silent. Its last frame came 20 s ago.',
     ],
     [withExchange({ state: 'connecting' }), 'warn: Kraken is being connected.'],
+    [
+      { health: { ...WELL.health, problems: ['The audit found: a file is damaged.'] } },
+      'bad: The audit found: a file is damaged.',
+    ],
     [
       withExchange({ lag_ms: 4_200, lag_frames: 9 }),
       'warn: Processing of Kraken is 4.2 s behind what has been received.',

@@ -23,7 +23,7 @@ describe('page files', () => {
     app = await createGateway({
       instruments: INSTRUMENTS,
       candles: { candles: () => [] },
-      status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
+      status: { status: () => ({ exchanges: [], actors: [], last_epoch: null, problems: [] }) },
       nowUs: () => 0,
       cursorSecret: new Uint8Array(32),
       limits: { connections: 64, connectionsPerAddress: 64, requestsPerSecond: 10_000 },

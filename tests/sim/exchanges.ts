@@ -109,6 +109,8 @@ export class SimExchange {
   network: NetworkPlan;
   /** No connection fails any more; what the feed itself does to messages goes on. */
   isCalm = false;
+  /** Called just before an answer of the REST side comes in. */
+  onAnswer: () => void = () => {};
   readonly #scheduler: Scheduler;
   readonly #random: Random;
   readonly #owner: Owner;
@@ -217,7 +219,10 @@ export class SimExchange {
           return;
         }
         const answer = this.#answer(url);
-        this.#scheduler.after(latencyUs(), owner, label, () => resolve(answer));
+        this.#scheduler.after(latencyUs(), owner, label, () => {
+          this.onAnswer();
+          resolve(answer);
+        });
       });
     });
   }

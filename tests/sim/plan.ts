@@ -48,6 +48,8 @@ export interface DiskFaults {
   readonly lakeJobDies: number;
   /** Per thousand steps: the disk is full for a while. */
   readonly full: number;
+  /** Per answer of an exchange's REST side: the disk is full when it comes. */
+  readonly fullAtAnswer: number;
 }
 
 export interface CrashPlan {
@@ -126,6 +128,7 @@ export const NO_DISK_FAULTS: DiskFaults = {
   storeError: 0,
   lakeJobDies: 0,
   full: 0,
+  fullAtAnswer: 0,
 };
 
 /** Real files cost: of a hundred seeds one has both, one has Parquet alone, three have Iceberg. */
@@ -225,6 +228,7 @@ export function drawPlan(seed: number, steps: number): Plan {
       storeError: rate(has('disk'), 0.03),
       lakeJobDies: rate(has('threads'), 0.01),
       full: rate(has('disk'), 1.5),
+      fullAtAnswer: rate(has('disk'), 0.5, later),
     },
     crash: {
       keep: random.pick([0, 0.2, 0.5, 0.8]),

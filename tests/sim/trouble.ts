@@ -105,6 +105,12 @@ export class Trouble {
     }
   }
 
+  /** An answer of an exchange's REST side is about to come in. */
+  answerComes(): void {
+    if (this.#isOver || !this.#strikes(this.#plan.disk.fullAtAnswer, 'disk full')) return;
+    this.#fillDisk(0);
+  }
+
   storeFault(): { readonly code: string } | 'die' | 'die-after' | undefined {
     if (this.#isOver) return undefined;
     if (this.#diesNow()) {
@@ -142,11 +148,10 @@ export class Trouble {
 
   #cause(name: Planned): void {
     const random = this.#process;
-    const { disk, process: running, threads, startSecond, happened } = this.#victims;
+    const { process: running, threads, startSecond, happened } = this.#victims;
     if (name === 'full') {
       happened('disk full');
-      disk().capacityBytes = disk().usedBytes + random.below(20_000);
-      this.#fullUntilUs = this.#scheduler.nowUs + random.below(10_000_000);
+      this.#fillDisk(random.below(20_000));
       return;
     }
     if (name === 'clockJump') {
@@ -188,6 +193,13 @@ export class Trouble {
         return;
       }
     }
+  }
+
+  /** For up to ten seconds there is room for so many bytes more. */
+  #fillDisk(roomBytes: number): void {
+    const disk = this.#victims.disk();
+    disk.capacityBytes = disk.usedBytes + roomBytes;
+    this.#fullUntilUs = this.#scheduler.nowUs + this.#process.below(10_000_000);
   }
 
   #diesNow(): boolean {

@@ -111,6 +111,7 @@ export class World {
       const random = seed.fork(20 + i);
       const { scheduler } = this;
       const venue = new SimExchange(exchange, market, scheduler, clock, random, this.#owner);
+      venue.onAnswer = () => this.#trouble.answerComes();
       this.#venues.set(exchange, venue);
     }
     this.#trouble = new Trouble(plan, this.scheduler, seed, {

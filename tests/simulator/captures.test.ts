@@ -1,15 +1,11 @@
 /** The simulator's messages against recorded ones: same keys, order, spacing, number formats. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
+import { readCapture } from '#bench/captures';
+import type { ExchangeKey } from '#schemas/exchange';
 import type { Feed } from '#src/simulator/frame-format';
 import { OfflineSimulation } from '#src/simulator/offline';
 import { INSTRUMENTS, START_US } from '#tests/simulator/fixtures';
-
-const SHARED = [join(process.cwd(), '../shared/data'), process.env.BULLION_SHARED_DATA ?? ''].find(
-  (folder) => folder !== '' && existsSync(join(folder, 'captures')),
-);
 
 const BTC_ETH = INSTRUMENTS.filter(({ baseAsset }) => baseAsset === 'BTC' || baseAsset === 'ETH');
 
@@ -52,7 +48,7 @@ function* texts(simulation: OfflineSimulation, feed: Feed): Generator<string> {
   for (const { bytes } of simulation.frames(feed)) yield Buffer.from(bytes).toString();
 }
 
-const CASES: readonly [Feed, string, RegExp][] = [
+const CASES: readonly [Feed, ExchangeKey, RegExp][] = [
   ['binance-trade', 'binance', /"e":"trade"/],
   ['kraken', 'kraken', /^\{"channel":"(trade|heartbeat|status)"|"channel":"trade","snapshot"/],
   ['coinbase', 'coinbase', /"type":"(match|last_match|heartbeat)"/],
@@ -60,8 +56,8 @@ const CASES: readonly [Feed, string, RegExp][] = [
 
 for (const [feed, name, relevant] of CASES) {
   test(`${feed}: every recorded message has a simulated one of the same shape`, (t) => {
-    if (SHARED === undefined) return t.skip('no recorded data (set BULLION_SHARED_DATA)');
-    const path = join(SHARED, 'captures', `${name}-btc-eth-2026-07-07.ndjson`);
+    const lines = readCapture(name);
+    if (lines === undefined) return t.skip('no recorded data (set BULLION_SHARED_DATA)');
     const short = feed === 'coinbase';
     const shapes = (lines: readonly string[]): Set<string> =>
       new Set(
@@ -71,7 +67,7 @@ for (const [feed, name, relevant] of CASES) {
           // However many trades one Kraken message holds, they all look alike.
           .map((line) => line.replace(/(\{"symbol":[^}]+\})(,\{"symbol":[^}]+\})+/g, '$1')),
       );
-    const recorded = shapes(readFileSync(path, 'utf8').split('\n'));
+    const recorded = shapes(lines);
     const made = shapes(simulated(feed));
     assert.ok(recorded.size > 1 || feed === 'binance-trade');
     for (const one of recorded)

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { open as openLmdb, type RootDatabase } from 'lmdb';
 import { EXIT, UserError } from '#src/base/errors';
-import type { Databases, KeyRange, KeyValuePair } from '#src/base/key-value';
+import type { Databases, KeyValue, KeyValuePair } from '#src/base/key-value';
 import { AREA, areaKey } from '#src/state/keys';
 import { lmdbDatabases } from '#src/state/open-environment';
 import { seal, unseal } from '#src/state/sealed-value';
@@ -133,26 +133,23 @@ test('an older version of a record, valid by itself, is found', async (t) => {
   await store.close();
 });
 
-/** LMDB as it is, but for what its cursor gives. */
-function walksOtherwise(
-  walk: (pairs: KeyValuePair[], range: KeyRange) => KeyValuePair[],
-): Databases {
+type Walk = (pairs: KeyValuePair[]) => KeyValuePair[];
+
+/** LMDB as it is, but for what `replace` gives. */
+function lmdbWith(replace: (db: KeyValue) => Partial<KeyValue>): Databases {
   return {
     create: lmdbDatabases.create,
     open(directory, readOnly) {
       const db = lmdbDatabases.open(directory, readOnly);
-      return (
-        db &&
-        new Proxy(db, {
-          get(target, name) {
-            if (name === 'getRange') {
-              return (range: KeyRange) => walk([...target.getRange(range)], range);
-            }
-            const value: unknown = Reflect.get(target, name);
-            return typeof value === 'function' ? value.bind(target) : value;
-          },
-        })
-      );
+      if (db === undefined) return undefined;
+      const replaced = replace(db);
+      return new Proxy(db, {
+        get(target, name) {
+          const from = name in replaced ? replaced : target;
+          const value: unknown = Reflect.get(from, name);
+          return typeof value === 'function' ? value.bind(from) : value;
+        },
+      });
     },
   };
 }
@@ -162,7 +159,7 @@ test('sound records where they do not belong are found, as pages that changed pl
   const raw = openRaw(directory);
   const all = [...raw.getRange({ start: Buffer.from([0]) })];
   await raw.close();
-  const walks: Record<string, (pairs: KeyValuePair[], range: KeyRange) => KeyValuePair[]> = {
+  const walks: Record<string, Walk> = {
     'of another area, behind': (pairs) => [...pairs, all.at(-1)!],
     'of another area, before': (pairs) => [all[0]!, ...pairs],
     'in another order': (pairs) => pairs.toReversed(),
@@ -170,7 +167,7 @@ test('sound records where they do not belong are found, as pages that changed pl
     'the same twice': ([first, ...others]) => [first!, first!, ...others],
   };
   for (const [name, walk] of Object.entries(walks)) {
-    const databases = walksOtherwise(walk);
+    const databases = lmdbWith((db) => ({ getRange: (range) => walk([...db.getRange(range)]) }));
     const store = await StateStore.open(directory, { readOnly: true, databases });
     const questions = [
       () => [...store.candles(0, 0, 0, 100 * MINUTE_US)],
@@ -181,6 +178,20 @@ test('sound records where they do not belong are found, as pages that changed pl
       () => store.instruments(),
     ];
     for (const question of questions) assert.throws(question, isDamage, `${name}: ${question}`);
+    await store.close();
+  }
+});
+
+test('a record that no search finds is found, as a changed branch page hides it', async (t) => {
+  const directory = await filledStore(t);
+  for (const area of ['instrument', 'intervals', 'candle', 'pending', 'file', 'mark'] as const) {
+    const databases = lmdbWith((db) => ({
+      getBinary: (key) => (key[0] === AREA[area] ? undefined : db.getBinary(key)),
+    }));
+    const store = await StateStore.open(directory, { readOnly: true, databases });
+    assert.throws(() => store.verify(), isDamage, area);
+    if (area === 'candle') assert.throws(() => store.verifyCandles(), isDamage);
+    else if (area !== 'pending') assert.throws(() => store.verifyCore(), isDamage, area);
     await store.close();
   }
 });

@@ -23,6 +23,8 @@ const INJURIES = 1_000;
 /** Of the injuries of an area that mattered one in so many is also mended. Bronze is the origin. */
 const MENDED_EVERY = { state: 40, tables: 40, metadata: 12, bronze: 0 };
 const ANSWER_MS_MAX = 30_000;
+/** A reader lost in a damaged tree is given up after a minute, and a rebuild has two of them. */
+const REBUILD_MS_MAX = 240_000;
 /** How long the directory lives: ten milliseconds an injury, within these bounds. */
 const LIVE_MS = [1_000, 4_000] as const;
 
@@ -91,7 +93,7 @@ function judge(
   after: Answers | string,
   part: string | undefined,
 ): string {
-  if (typeof after === 'string') return 'detected: the reading process ended';
+  if (typeof after === 'string') return `detected: the reading process ${after}`;
   let outcome = 'harmless';
   for (const [question, truth] of Object.entries(before)) {
     const answer: Answer | undefined = after[question] ?? after.state ?? after.reader;
@@ -203,8 +205,16 @@ class Corruption {
         const job = await runFile('cli.js', ['jobs', 'run', 'audit', '--json'], { cwd, env });
         if (job.code !== 0) throw new Error(`the next start: ${job.code} ${job.stderr}`);
       } else {
-        const rebuilt = await runFile('cli.js', ['rebuild', '--json'], { cwd, env });
-        if (rebuilt.code !== 74) throw new Error(`rebuild: ${rebuilt.code} ${rebuilt.stderr}`);
+        const rebuilt = await runFile(
+          'cli.js',
+          ['rebuild', '--json'],
+          { cwd, env },
+          REBUILD_MS_MAX,
+        );
+        const { code, signal, stderr, ms } = rebuilt;
+        if (code !== 74) {
+          throw new Error(`rebuild: ${code ?? signal} after ${Math.round(ms)} ms ${stderr}`);
+        }
         for (const part of ['state', 'lake']) {
           rmSync(join(dir, part), { recursive: true, force: true });
           renameSync(join(`${dir}.rebuilt`, part), join(dir, part));

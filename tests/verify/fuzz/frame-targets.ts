@@ -4,7 +4,8 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import type { Exchange } from '#schemas/exchange';
+import { readCapture } from '#bench/captures';
+import type { Exchange, ExchangeKey } from '#schemas/exchange';
 import { BinanceFormat, type BinanceStreamKind } from '#src/exchanges/binance';
 import { CoinbaseFormat } from '#src/exchanges/coinbase';
 import { TAG_BYTES_MAX } from '#src/exchanges/csv';
@@ -26,7 +27,6 @@ import {
   tradeOf,
 } from '#tests/exchanges/frames';
 import { type GoodRow, type Verdict, verdict } from '#tests/exchanges/rows';
-import { readCapture } from '#tests/feed/captures';
 import { CSV_TAG } from '#tests/support/oracle/csv';
 import { FRAME_KIND, readFrame } from '#tests/support/oracle/frames';
 import type { FrameReading, Venue } from '#tests/support/oracle/venue';
@@ -78,7 +78,7 @@ function feeds(): Feed[] {
   const binance = sampled('BINANCE', 1000);
   const kraken = sampled('KRAKEN', 1);
   const coinbase = sampled('COINBASE', 1);
-  const captured = (exchange: 'binance' | 'kraken' | 'coinbase'): string[] =>
+  const captured = (exchange: ExchangeKey): string[] =>
     (readCapture(exchange) ?? []).filter((line) => line.length < 2_000).slice(0, 400);
   const event = (aggregate: boolean) => (trade: TradeModel, i: number) => {
     const text = binanceEvent(trade, aggregate, i % 2 === 0);

@@ -15,7 +15,7 @@ import { firstFault } from '#src/config/check';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { CONFIG } from '#src/config/schema';
-import { readYaml } from '#src/config/yaml-file';
+import { parseYaml } from '#src/config/yaml-file';
 import { historyOf } from '#src/feed/history-of';
 import { CHANNELS, protocolOf } from '#src/feed/protocol-of';
 import { TradeIdScanner } from '#src/feed/trade-id-scanner';
@@ -190,9 +190,8 @@ function configTargets(directory: string): FuzzTarget[] {
       name: 'YAML and its schema',
       run(random) {
         const text = mutatedText(CONFIGS, random);
-        writeFileSync(path, text, 'latin1');
         return userErrorOnly(() => {
-          const { data, where } = readYaml(path, 'fuzz.yaml');
+          const { data, where } = parseYaml(text, 'fuzz.yaml');
           const fault = firstFault(CONFIG, { ...defaults, ...data });
           if (fault === undefined) return;
           throw new UserError(EXIT.config, `${where(fault.path)}: ${fault.sentence}`);
@@ -246,7 +245,7 @@ async function queryTargets(scope: Scope): Promise<FuzzTarget[]> {
     nowUs: () => 1_783_382_400_000_000,
     cursorSecret: new Uint8Array(32),
     limits: { connections: 256, connectionsPerAddress: 256, requestsPerSecond: 1_000_000 },
-    status: { status: () => ({ exchanges: [], actors: [], last_epoch: null }) },
+    status: { status: () => ({ exchanges: [], actors: [], last_epoch: null, problems: [] }) },
     onFailure: (error) => {
       throw error;
     },
