@@ -59,6 +59,8 @@ test('kill -9 at every named step of a compaction', async (t) => {
   const env = {
     ...world.env,
     BULLION_EPOCHS_INTERVAL_MS: '500',
+    // Every restart fetches trades again: their duplicates need not be a file per 64.
+    BULLION_BATCHES_CHUNK_ROWS: '16384',
     BULLION_MAINTENANCE_CHECK_INTERVAL_MS: '4000',
     BULLION_MAINTENANCE_EVERY_MINUTES_COMPACTION: '1',
     BULLION_MAINTENANCE_COMPACTION_FILES_MAX: '2',
