@@ -10,16 +10,7 @@ import { TIMEFRAMES, type Timeframe } from '#schemas/timeframe';
 import type { CandleRange } from '#src/api/candle-source';
 import type { Filling } from '#src/api/filled-candles';
 import { INSTRUMENT, instrumentOf } from '#src/api/instrument-names';
-import {
-  bad,
-  integer,
-  oneOf,
-  optional,
-  readParameters,
-  time,
-  type Values,
-  withDefault,
-} from '#src/api/parameters';
+import { bad, integer, oneOf, optional, time, type Values, withDefault } from '#src/api/parameters';
 
 export const LIMIT_DEFAULT = 500;
 export const LIMIT_MAX = 10_000;
@@ -61,13 +52,4 @@ export function candleQuestion(
     which: start === undefined ? 'last' : 'first',
     fill,
   };
-}
-
-export function candleQuery(
-  instruments: readonly Instrument[],
-  timeframe: unknown,
-  query: unknown,
-): CandleQuestion {
-  const length = TIMEFRAME.read(timeframe, 'timeframe');
-  return candleQuestion(instruments, length, readParameters(CANDLE_QUERY, query));
 }

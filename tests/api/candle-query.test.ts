@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { candleQuery, LIMIT_DEFAULT, LIMIT_MAX } from '#src/api/candle-query';
+import { LIMIT_DEFAULT, LIMIT_MAX } from '#src/api/candle-query';
 import { Problem } from '#src/api/problem';
 import { BTC_COINBASE, INSTRUMENTS, TRX } from '#tests/api/instruments';
+import { candleQuery } from '#tests/support/candle-query';
 
 const DAY_US = 86_400_000_000;
 const MARCH_4_US = Date.UTC(2025, 2, 4) * 1000;
