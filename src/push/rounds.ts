@@ -3,8 +3,10 @@
  *
  * A round at 50,000 trades/s finds every subscribed candle changed; made back to back they would
  * take the whole thread and everybody's share of its core. So after each one there is a pause of at
- * least a millisecond, and of three times as long as the round took: rounds get at most a quarter of
- * the thread, and a slower machine coalesces more. While nobody is subscribed nothing is looked at.
+ * least a millisecond, and of three times as long as a round takes: rounds get at most a quarter of
+ * the thread, and a slower machine coalesces more. What a round takes is the shorter one of the last
+ * two: on a busy core one of them may last ten times as long as it works, and the pause after it
+ * would be thirty times. While nobody is subscribed nothing is looked at.
  */
 import type { Clock } from '#src/base/clock';
 
@@ -31,6 +33,7 @@ const QUIET_MS = 250;
 
 export async function makeRounds(options: RoundsOptions): Promise<void> {
   const { bell, clock, pause, round, wanted, stopped } = options;
+  let beforeMs = 0;
   for (;;) {
     await wanted();
     if (stopped()) return;
@@ -38,7 +41,8 @@ export async function makeRounds(options: RoundsOptions): Promise<void> {
     const startMs = clock.monotonicMs();
     round();
     const tookMs = clock.monotonicMs() - startMs;
-    await pause(Math.max(PAUSE_MS_MIN, PAUSE_PER_ROUND * tookMs));
+    await pause(Math.max(PAUSE_MS_MIN, PAUSE_PER_ROUND * Math.min(tookMs, beforeMs)));
+    beforeMs = tookMs;
     if (stopped()) return;
     await bell.rest(seen, QUIET_MS);
   }

@@ -21,9 +21,9 @@ import { ActorCounters, BOARD_BYTES_PER_ACTOR } from '#src/runtime/counters';
 import type { ExchangeProgress, ValidationReport } from '#src/runtime/epoch-report';
 import { validatorOf } from '#src/trades/validator-of';
 import { badDay } from '#tests/pipeline/bad-day';
+import { progressOf } from '#tests/pipeline/compare';
 import { appendLog, newOracle } from '#tests/pipeline/logs';
 import { configOf, INSTRUMENTS, temporaryDirectory } from '#tests/pipeline/pipeline';
-import type { Oracle } from '#tests/support/oracle/oracle';
 
 const GOLD_SHARDS = 2;
 const ROWS_PER_SLOT = 512;
@@ -45,19 +45,6 @@ function stagedFile(rows: number): StagedFile {
     bytes: 0,
     sha256: '',
     metrics: NO_METRICS,
-  };
-}
-
-function progressOf(oracle: Oracle): ExchangeProgress {
-  const { exchange, frames, control, watermarkUs, silver, deadLetters } = oracle;
-  return {
-    exchange,
-    nextSequence: frames,
-    watermarkUs,
-    frames,
-    control,
-    valid: silver.length,
-    deadLetters: deadLetters.length,
   };
 }
 

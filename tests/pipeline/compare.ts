@@ -7,6 +7,7 @@ import { candleTable } from '#schemas/candle';
 import { exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
+import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { Feed } from '#src/simulator/frame-format';
 import type { Journal } from '#src/simulator/journal';
 import { candleLines, deadLetterLines, type Held, tradeLines } from '#tests/pipeline/held-lines';
@@ -104,23 +105,29 @@ function eightDecimals(decimal: string): string {
   return `${whole}.${fraction.padEnd(8, '0')}`;
 }
 
+/** How far a log is judged once all of it is. */
+export function progressOf(oracle: Oracle): ExchangeProgress {
+  const { exchange, frames, control, watermarkUs, silver, deadLetters } = oracle;
+  return {
+    exchange,
+    nextSequence: frames,
+    watermarkUs,
+    frames,
+    control,
+    valid: silver.length,
+    deadLetters: deadLetters.length,
+  };
+}
+
 /** Positions, watermarks and totals of the last epoch. */
 function compareProgress({ store }: Held, oracles: readonly Oracle[]): void {
   const { progress, gold, epoch, publishedEpoch } = store.epoch();
   assert.equal(publishedEpoch, epoch);
   for (const oracle of oracles) {
-    const { exchange, frames, control, watermarkUs, silver, deadLetters } = oracle;
+    const { exchange, silver } = oracle;
     assert.deepEqual(
       progress.find((p) => p.exchange === exchange),
-      {
-        exchange,
-        nextSequence: frames,
-        watermarkUs,
-        frames,
-        control,
-        valid: silver.length,
-        deadLetters: deadLetters.length,
-      },
+      progressOf(oracle),
     );
     const trades = oracle.gold.length;
     assert.deepEqual(

@@ -9,6 +9,7 @@ import type { Health } from '#src/api/health';
 
 const DIST = new URL('../../../', import.meta.url);
 const READY_MS_MAX = 30_000;
+const JUDGED_MS_MAX = 60_000;
 
 /** Where what has to be undone is left: node:test's context is one. */
 export interface Scope {
@@ -174,6 +175,13 @@ export class Bullion {
 
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** Every frame that was received is judged: an orderly end waits a few seconds for that, not longer. */
+  async judged(): Promise<void> {
+    const isJudged = async (): Promise<boolean | undefined> =>
+      (await this.health())?.exchanges.every(({ lag_frames }) => lag_frames === 0);
+    await until('every frame to be judged', isJudged, JUDGED_MS_MAX);
   }
 
   /** Sends the signal and waits for the end. */

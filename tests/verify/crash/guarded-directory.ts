@@ -25,7 +25,6 @@ import { CONTROL, FaultOrders } from '#tests/verify/crash/fault-orders';
 const ARMED = fileURLToPath(new URL('./armed-process.js', import.meta.url));
 const DAY_US = 86_400_000_000;
 const WHOLE_MS_MAX = 30_000;
-const JUDGED_MS_MAX = 60_000;
 
 /** One shard of everything: every thread less makes a life shorter. Short everything else. */
 const ENVIRONMENT: Readonly<Record<string, string>> = {
@@ -192,11 +191,7 @@ export class GuardedDirectory {
     const bullion = await this.whole();
     this.world.simulator.pause();
     await pause(100);
-    await until(
-      'every frame to be judged',
-      async () => (await bullion.health())?.exchanges.every(({ lag_frames }) => lag_frames === 0),
-      JUDGED_MS_MAX,
-    );
+    await bullion.judged();
     const { code } = await bullion.end('SIGTERM');
     if (code !== 0) throw new Error(`SIGTERM ended with ${code}:\n${bullion.text.slice(-3_000)}`);
     this.ended();
