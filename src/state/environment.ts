@@ -100,7 +100,7 @@ export class Environment {
   /** Every entry of an area, in key order. Seen to its end, it is proven to be all of them. */
   *scanArea(area: Area): Generator<Entry> {
     const expected = this.#totals();
-    const found = new AreaTotals();
+    const found = expected.fresh();
     const start = areaKey(area);
     for (const entry of this.scan(start, afterPrefix(start))) {
       found.add(area, entry.crc);

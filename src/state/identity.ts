@@ -5,8 +5,8 @@
 import { EXIT, UserError } from '#src/base/errors';
 import type { DerivationRules } from '#src/state/rules';
 
-/** Counts up with every change that an older program cannot read. */
-export const STATE_FORMAT = 1;
+/** Counts up with every change that an older program cannot read. 2: digests of areas are mixed. */
+export const STATE_FORMAT = 2;
 
 export type BinanceStream = 'trade' | 'aggTrade';
 

@@ -6,12 +6,20 @@ import fc from 'fast-check';
 import { open as openLmdb, type RootDatabase } from 'lmdb';
 import { EXIT, UserError } from '#src/base/errors';
 import type { Databases, KeyValue, KeyValuePair } from '#src/base/key-value';
+import { AreaTotals } from '#src/state/area-totals';
 import { AREA, areaKey } from '#src/state/keys';
 import { lmdbDatabases } from '#src/state/open-environment';
-import { seal, unseal } from '#src/state/sealed-value';
+import { seal, sealOf, unseal } from '#src/state/sealed-value';
 import { StateCorruptError } from '#src/state/state-errors';
 import { StateStore } from '#src/state/store';
-import { CREATED_US, epochCommit, INSTRUMENTS, MINUTE_US } from '#tests/state/fixtures';
+import {
+  CREATED_US,
+  candleRecord,
+  concatenate,
+  epochCommit,
+  INSTRUMENTS,
+  MINUTE_US,
+} from '#tests/state/fixtures';
 import { temporaryDirectory } from '#tests/support/temporary-directory';
 
 type Raw = RootDatabase<Uint8Array, Uint8Array>;
@@ -182,6 +190,54 @@ test('sound records where they do not belong are found, as pages that changed pl
   }
 });
 
+test('two candles that went back by the same bits are found', async (t) => {
+  const directory = join(temporaryDirectory(t), 'state');
+  const store = await open(directory);
+  await store.registerInstruments(INSTRUMENTS);
+  const candles = (trades: number): Uint8Array =>
+    concatenate([4, 5].map((timeframe) => candleRecord(timeframe, 0, 0, 3, trades)));
+  await store.commitEpoch(epochCommit(1, { candles: candles(1) }));
+  const raw = openRaw(directory);
+  const range = { start: areaKey(AREA.candle), end: areaKey(AREA.pending) };
+  const older = [...raw.getRange(range)].map(({ key, value }) => ({
+    key,
+    value: Buffer.from(value),
+  }));
+  await raw.close();
+  await store.commitEpoch(epochCommit(2, { candles: candles(2) }));
+  store.verify();
+  await store.close();
+  assert.equal(older.length, 2);
+  await tamper(directory, async (db) => {
+    for (const { key, value } of older) await db.put(key, value);
+  });
+  const again = await open(directory);
+  assert.throws(() => again.verifyCandles(), isDamage);
+  await again.close();
+});
+
+test('a state of format 1, whose digests are not mixed, is read and written as it is', async (t) => {
+  const directory = join(temporaryDirectory(t), 'state');
+  await (await open(directory)).close();
+  const identity = areaKey(AREA.identity);
+  await tamper(directory, async (db) => {
+    const key = areaKey(AREA.totals);
+    const plain = new AreaTotals(false);
+    const old = Buffer.from(JSON.stringify({ format: 1, createdUs: CREATED_US }));
+    await db.put(identity, seal(identity, old));
+    for (const area of [AREA.identity, AREA.epoch]) {
+      plain.add(area, sealOf(db.get(areaKey(area))!));
+    }
+    await db.put(key, seal(key, plain.bytes()));
+  });
+  const store = await open(directory);
+  await store.registerInstruments(INSTRUMENTS);
+  for (const n of [1, 2]) await store.commitEpoch(epochCommit(n));
+  store.verify();
+  assert.equal(store.identity.format, 1);
+  await store.close();
+});
+
 test('a record that no search finds is found, as a changed branch page hides it', async (t) => {
   const directory = await filledStore(t);
   for (const area of ['instrument', 'intervals', 'candle', 'pending', 'file', 'mark'] as const) {
@@ -199,7 +255,7 @@ test('a record that no search finds is found, as a changed branch page hides it'
 test('a state of a newer format is refused as a configuration error', async (t) => {
   const directory = await filledStore(t);
   const key = areaKey(AREA.identity);
-  const newer = Buffer.from(JSON.stringify({ format: 2, createdUs: 0 }));
+  const newer = Buffer.from(JSON.stringify({ format: 3, createdUs: 0 }));
   await tamper(directory, (db) => db.put(key, seal(key, newer)));
   await assert.rejects(
     open(directory),
@@ -207,6 +263,6 @@ test('a state of a newer format is refused as a configuration error', async (t) 
       error instanceof UserError &&
       !(error instanceof StateCorruptError) &&
       error.exitCode === EXIT.config &&
-      error.message.includes('format 2'),
+      error.message.includes('format 3'),
   );
 });
