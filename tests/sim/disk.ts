@@ -10,7 +10,7 @@
  * A process holds a `DiskHandle`. Dying means that the handle refuses everything from then on, with
  * an error that nobody gets to see, so cleaning up after the death cannot happen.
  */
-import { type Disk, type OpenMode, writeFully } from '#src/base/disk';
+import type { Disk, OpenMode } from '#src/base/disk';
 import type { Random } from '#src/base/random';
 
 export const SECTOR_BYTES = 512;
@@ -462,18 +462,6 @@ export class DiskHandle implements Disk {
     }
     file.sync();
   }
-}
-
-/** A file there whole and durable, as if it had always been. */
-export function placeFile(disk: SimDisk, path: string, bytes: Uint8Array): void {
-  const events = { fault: () => undefined, die: () => {}, later: () => {} };
-  const handle = new DiskHandle(disk, events);
-  disk.makeParents(parentOf(path));
-  const fd = handle.open(path, 'create');
-  writeFully(handle, fd, bytes, 0);
-  handle.fsync(fd);
-  handle.close(fd);
-  disk.syncDirectory(parentOf(path));
 }
 
 function parentOf(path: string): string {

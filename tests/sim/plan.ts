@@ -119,17 +119,6 @@ const NO_PROCESS_FAULTS: ProcessFaults = {
   secondStart: 0,
   clockJump: 0,
 };
-export const NO_DISK_FAULTS: DiskFaults = {
-  writeError: 0,
-  shortWrite: 0,
-  syncError: 0,
-  nameError: 0,
-  readError: 0,
-  storeError: 0,
-  lakeJobDies: 0,
-  full: 0,
-  fullAtAnswer: 0,
-};
 
 /** Real files cost: of a hundred seeds one has both, one has Parquet alone, three have Iceberg. */
 const TABLE_KINDS = Array.from({ length: 100 }, (_, i) => ({
