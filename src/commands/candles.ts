@@ -47,6 +47,7 @@ async function run(args: Arguments): Promise<void> {
     for await (const candle of readCandles(state.read, files, limited)) yield tableRow(candle);
   }
   function* rows(): Generator<CandleRow> {
+    store.verifyCandles();
     let left = limit;
     // Windows start on multiples of the timeframe: the first one at or after `start`.
     const lengthUs = TIMEFRAME_US[index] as number;
@@ -56,7 +57,6 @@ async function run(args: Arguments): Promise<void> {
       yield candleRow(record, instrument!);
     }
   }
-  store.verifyCandles();
   await printRows(format, CANDLE_COLUMNS, args.values.at === undefined ? rows() : pastCandles());
   await close();
 }

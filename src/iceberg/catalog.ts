@@ -3,8 +3,9 @@
  * There is the file catalog (the files themselves) and the external REST catalog.
  */
 import type { CommitStep } from '#src/iceberg/commit-steps';
+import { parseMetadata } from '#src/iceberg/metadata-text';
 import type { TableDefinition } from '#src/iceberg/table-definition';
-import { parseMetadata, type TableMetadata } from '#src/iceberg/table-metadata';
+import type { TableMetadata } from '#src/iceberg/table-metadata';
 import type { Warehouse } from '#src/warehouse/warehouse';
 
 /** The newest metadata of a table as text, and where it is. */

@@ -11,8 +11,9 @@ import { NAMESPACE } from '#schemas/tables';
 import { EXIT, UserError } from '#src/base/errors';
 import type { Catalog, CatalogTable, MetadataText, TableVersion } from '#src/iceberg/catalog';
 import { loadTable } from '#src/iceberg/catalog';
+import { parseExactJson, parseMetadata } from '#src/iceberg/metadata-text';
 import { changes, creation, hasChanges, type TableUpdate } from '#src/iceberg/rest-updates';
-import { parseMetadata, type TableMetadata } from '#src/iceberg/table-metadata';
+import type { TableMetadata } from '#src/iceberg/table-metadata';
 import { AttemptTimeout, type Patience, patiently } from '#src/warehouse/attempts';
 import type { Warehouse } from '#src/warehouse/warehouse';
 
@@ -119,8 +120,9 @@ export class RestCatalog implements Catalog {
 
   /** A LoadTableResult. */
   #loaded(text: string): MetadataText {
-    if (parseMetadata(text) === undefined) throw this.#unreadable();
-    const { metadata, 'metadata-location': location } = JSON.parse(text);
+    const answer = parseExactJson(text) as { 'metadata-location': string; metadata: unknown };
+    if (answer === undefined) throw this.#unreadable();
+    const { metadata, 'metadata-location': location } = answer;
     return { version: 0, location, text: JSON.stringify(metadata) };
   }
 

@@ -262,22 +262,6 @@ export function uuidOf(text: string): string {
   return [8, 12, 16, 20, 32].map((end, i) => hex.slice([0, 8, 12, 16, 20][i], end)).join('-');
 }
 
-const LONG_DIGITS = /[:[,]\s*-?(\d{16,})(?=\s*[,\]}])/g;
-
-/**
- * Metadata from its file; undefined when it is not JSON, or has numbers that JavaScript would round,
- * such as the snapshot ids of other writers.
- */
-export function parseMetadata(text: string): TableMetadata | undefined {
-  const numbers = Array.from(text.matchAll(LONG_DIGITS), ([, digits]) => Number(digits));
-  if (!numbers.every(Number.isSafeInteger)) return undefined;
-  try {
-    return JSON.parse(text) as TableMetadata;
-  } catch {
-    return undefined;
-  }
-}
-
 /** As JSON, whatever the order of the keys: another program may have written one of them. */
 function isEqual(a: unknown, b: unknown): boolean {
   return canonical(a) === canonical(b);

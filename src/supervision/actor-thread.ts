@@ -46,11 +46,6 @@ const START_MS_MAX = 30_000;
  * slots, columns and chunks are buffers outside of it.
  */
 const HEAP_MB_MAX = 1_024;
-/**
- * The gateway makes objects for every request and every bad one, and drops them at once. V8 would let
- * up to 48 MiB of them gather between two collections; this way a storm leaves memory as it is.
- */
-const GATEWAY_YOUNG_MB_MAX = 6;
 
 export class WorkerActorThread<C extends Stoppable> implements ActorThread<C> {
   readonly id: string;
@@ -73,10 +68,7 @@ export class WorkerActorThread<C extends Stoppable> implements ActorThread<C> {
       name: spec.id,
       workerData: { spec, line: port2 },
       transferList: [port2],
-      resourceLimits: {
-        maxOldGenerationSizeMb: HEAP_MB_MAX,
-        ...(spec.role === 'gateway' && { maxYoungGenerationSizeMb: GATEWAY_YOUNG_MB_MAX }),
-      },
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
     });
     this.#worker = worker;
     this.control = wrap<C>(controlEndpoint(worker));

@@ -8,12 +8,12 @@ import { decodeAvro, encodeAvro } from '#src/iceberg/avro-file';
 import { manifestEntrySchema } from '#src/iceberg/avro-schemas';
 import { decodeManifest, encodeManifest, int32, manifestRow, mayHold } from '#src/iceberg/manifest';
 import { addedEntry, deletedEntry, existingEntry } from '#src/iceberg/manifest-entry';
+import { parseMetadata } from '#src/iceberg/metadata-text';
 import { schemaJson } from '#src/iceberg/schema-json';
 import { partitionTuple, TABLES, tableDefinition } from '#src/iceberg/table-definition';
 import {
   expireSnapshots,
   newTableMetadata,
-  parseMetadata,
   type Snapshot,
   snapshotId,
   type TableMetadata,
@@ -275,4 +275,34 @@ test('snapshot ids are positive, safe, and different; metadata with unsafe ones 
   const foreign = JSON.stringify(metadata).replace(String(ids[3]), '4847726637416685222');
   assert.equal(parseMetadata(foreign), undefined);
   assert.equal(parseMetadata(JSON.stringify(metadata).slice(0, 200)), undefined);
+});
+
+test('JSON with a key of another name, a value of another kind or without one is no metadata', () => {
+  const metadata = tableWith([0, 1, 2]);
+  const NOT_NEEDED = new Set(['current-snapshot-id']);
+  for (const key of Object.keys(metadata)) {
+    const { [key as keyof typeof metadata]: value, ...rest } = metadata;
+    const renamed = { ...rest, [`${key}x`]: value };
+    const isMetadata = parseMetadata(JSON.stringify(renamed)) !== undefined;
+    assert.equal(isMetadata, NOT_NEEDED.has(key), key);
+    assert.equal(parseMetadata(JSON.stringify({ ...metadata, [key]: true })), undefined, key);
+  }
+  for (const key of [
+    'snapshot-id',
+    'sequence-number',
+    'timestamp-ms',
+    'manifest-list',
+    'summary',
+  ]) {
+    const text = JSON.stringify(metadata).replace(`"snapshots":[{`, '$&"x":1,');
+    assert.notEqual(parseMetadata(text), undefined);
+    const snapshots = metadata.snapshots.map((one, i) => (i === 1 ? { ...one, [key]: null } : one));
+    assert.equal(parseMetadata(JSON.stringify({ ...metadata, snapshots })), undefined, key);
+  }
+});
+
+test('a text that no program wrote is no metadata', () => {
+  for (const text of ['', '[]', 'null', '7', '{}', '{"format-version":2}']) {
+    assert.equal(parseMetadata(text), undefined, text);
+  }
 });
