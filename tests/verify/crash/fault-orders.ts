@@ -107,6 +107,7 @@ export class FaultWatch {
 
   #read(): Order | undefined {
     const path = join(this.#directory, ORDER);
+    if (!existsSync(path)) return undefined; // nearly always; an error would cost thirty times as much
     try {
       const order = JSON.parse(readFileSync(path, 'utf8')) as Order;
       return existsSync(this.#struck(order)) ? undefined : order;
@@ -134,8 +135,10 @@ export class FaultWatch {
   }
 
   clock(): ClockOrder | undefined {
+    const path = join(this.#directory, CLOCK);
+    if (!existsSync(path)) return undefined;
     try {
-      return JSON.parse(readFileSync(join(this.#directory, CLOCK), 'utf8')) as ClockOrder;
+      return JSON.parse(readFileSync(path, 'utf8')) as ClockOrder;
     } catch {
       return undefined;
     }
