@@ -31,7 +31,7 @@ const SECONDS_MAX = 1_500;
 const SECONDS_MAX_LONG = 14_400;
 /**
  * Ten thousand steps take about a second of a core: in a quarter of an hour fewer steps, not seeds.
- * With what healing takes, some 1,500 a seed.
+ * With what healing takes, some 1,800 a seed.
  */
 const SIMULATOR_STEPS = 500;
 const SIMULATOR_STEPS_LONG = 10_000;
