@@ -83,6 +83,7 @@ class Reader {
 
   stop(): void {
     this.#child?.disconnect();
+    this.#child = undefined;
   }
 }
 
@@ -93,7 +94,11 @@ function judge(
   after: Answers | string,
   part: string | undefined,
 ): string {
-  if (typeof after === 'string') return `detected: the reading process ${after}`;
+  if (typeof after === 'string') {
+    // Only LMDB maps its file into memory; everything else is read with care.
+    if (area !== 'state') throw new Error(`the reading process ${after}`);
+    return `detected: the reading process ${after}`;
+  }
   let outcome = 'harmless';
   for (const [question, truth] of Object.entries(before)) {
     const answer: Answer | undefined = after[question] ?? after.state ?? after.reader;
@@ -139,6 +144,8 @@ class Corruption {
   readonly #run: CheckRun;
   readonly #directory: GuardedDirectory;
   readonly #reader = new Reader();
+  /** Apart: what LMDB makes of damaged pages can harm a process that dies of it much later. */
+  readonly #stateReader = new Reader();
   readonly #truth = new Map<Area, Answers>();
   readonly #mattered = { bronze: 0, state: 0, tables: 0, metadata: 0 };
   mended = 0;
@@ -149,7 +156,12 @@ class Corruption {
   }
 
   get readerEnds(): number {
-    return this.#reader.ends;
+    return this.#reader.ends + this.#stateReader.ends;
+  }
+
+  #ask(area: Area, part?: string): Promise<Answers | string> {
+    const reader = area === 'state' ? this.#stateReader : this.#reader;
+    return reader.ask(this.#dataDir, [area], part);
   }
 
   get #dataDir(): string {
@@ -157,7 +169,7 @@ class Corruption {
   }
 
   async injure(area: Area, random: Random): Promise<void> {
-    const truth = this.#truth.get(area) ?? (await this.#reader.ask(this.#dataDir, [area]));
+    const truth = this.#truth.get(area) ?? (await this.#ask(area));
     if (typeof truth === 'string') throw new Error(`the whole directory: ${truth}`);
     this.#truth.set(area, truth);
     const files = filesOf(this.#dataDir, area);
@@ -166,7 +178,7 @@ class Corruption {
     const fault = `${area}: ${injured.kind}`;
     try {
       const part = partOf(area, path.slice(this.#dataDir.length + 1));
-      const after = await this.#reader.ask(this.#dataDir, [area], part);
+      const after = await this.#ask(area, part);
       const outcome = judge(area, truth, after, part);
       const every = MENDED_EVERY[area];
       const isMended = outcome !== 'harmless' && every > 0 && ++this.#mattered[area] % every === 1;
@@ -187,6 +199,7 @@ class Corruption {
 
   stop(): void {
     this.#reader.stop();
+    this.#stateReader.stop();
   }
 
   #undo(injured: Injured): void {
@@ -230,7 +243,8 @@ class Corruption {
   }
 
   async #compare(area: Area, truth: Answers): Promise<void> {
-    const after = await this.#reader.ask(this.#dataDir, [area]);
+    this.#stateReader.stop(); // another one, that has seen no damage
+    const after = await this.#ask(area);
     if (typeof after === 'string') throw new Error(`mended, and then: ${after}`);
     for (const [question, before] of Object.entries(truth)) {
       // Names of files and the number of epochs are those of another life.
