@@ -164,7 +164,8 @@ const HOUR_MS = 3_600_000;
 export function clockSteps(): Step[] {
   const kinds: readonly (readonly [string, () => ClockOrder])[] = [
     ['an hour back', () => ({ aheadMs: -HOUR_MS })],
-    ['an hour ahead', () => ({ aheadMs: HOUR_MS })],
+    // Not an hour: the exchanges' trades from the future are an hour ahead, and would be on time.
+    ['half an hour ahead', () => ({ aheadMs: HOUR_MS / 2 })],
     ['ten years back', () => ({ aheadMs: -87_600 * HOUR_MS })],
     ['not at all for a while', () => ({ standsAtMs: Date.now() })],
   ];
