@@ -158,17 +158,7 @@ export class LiveCandlesReader {
     toUs: number,
     into: Int32Array,
   ): number {
-    const lengthUs = TIMEFRAME_US[timeframe];
-    const newest = this.#newestIndex(instrument, timeframe);
-    const last = Math.min(newest, Math.ceil(toUs / lengthUs) - 1);
-    const first = Math.max(newest - this.ringSize + 1, Math.ceil(fromUs / lengthUs), 0);
-    let count = 0;
-    for (let index = first; index <= last; index++) {
-      const at = count * CANDLE_WORDS;
-      if (at + CANDLE_WORDS > into.length) break;
-      if (this.read(instrument, timeframe, index * lengthUs, into, at)) count++;
-    }
-    return count;
+    return this.#copy(instrument, timeframe, fromUs, toUs, into, false);
   }
 
   /** As `range`, but newest first, and of more than `into` holds the newest ones. */
@@ -179,15 +169,26 @@ export class LiveCandlesReader {
     toUs: number,
     into: Int32Array,
   ): number {
+    return this.#copy(instrument, timeframe, fromUs, toUs, into, true);
+  }
+
+  #copy(
+    instrument: number,
+    timeframe: number,
+    fromUs: number,
+    toUs: number,
+    into: Int32Array,
+    descending: boolean,
+  ): number {
     const lengthUs = TIMEFRAME_US[timeframe];
     const newest = this.#newestIndex(instrument, timeframe);
+    const last = Math.min(newest, Math.ceil(toUs / lengthUs) - 1);
     const first = Math.max(newest - this.ringSize + 1, Math.ceil(fromUs / lengthUs), 0);
-    let index = Math.min(newest, Math.ceil(toUs / lengthUs) - 1);
+    const room = Math.floor(into.length / CANDLE_WORDS);
     let count = 0;
-    for (; index >= first; index--) {
-      const at = count * CANDLE_WORDS;
-      if (at + CANDLE_WORDS > into.length) break;
-      if (this.read(instrument, timeframe, index * lengthUs, into, at)) count++;
+    for (let i = 0; i <= last - first && count < room; i++) {
+      const index = descending ? last - i : first + i;
+      if (this.read(instrument, timeframe, index * lengthUs, into, count * CANDLE_WORDS)) count++;
     }
     return count;
   }
