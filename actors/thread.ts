@@ -62,6 +62,7 @@ pinThread(spec.cores);
 const { control, run } = await start();
 if (parentPort === null) throw new Error('actors/thread.js runs as a worker thread only');
 expose(control, controlEndpoint(parentPort));
+parentPort.postMessage('loaded'); // the first message: see src/base/loading-threads.ts
 await line.ready();
 await run;
 process.exit(0); // of this thread only: its ports would keep it alive

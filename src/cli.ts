@@ -4,6 +4,7 @@
  * and turns a user's mistake into one sentence and its exit code.
  */
 import { EXIT, type ExitCode, UserError } from '#src/base/errors';
+import { threadsLoaded } from '#src/base/loading-threads';
 import type { Command } from '#src/commands/command';
 import { print, printed } from '#src/output/standard-output';
 
@@ -66,4 +67,5 @@ function explain(error: unknown): ExitCode {
 
 const exitCode = await main(process.argv.slice(2)).then(() => EXIT.ok, explain);
 await printed();
+await threadsLoaded();
 process.exit(exitCode);

@@ -9,7 +9,8 @@
 import { parseArgs } from 'node:util';
 import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
-import { diskFailure, EXIT, UserError } from '#src/base/errors';
+import { diskFailure, EXIT, type ExitCode, UserError } from '#src/base/errors';
+import { threadsLoaded } from '#src/base/loading-threads';
 import { newSecret } from '#src/base/secret';
 import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
@@ -104,7 +105,7 @@ async function main(): Promise<void> {
     gateway: { access: { tokens, hosts, origins }, cursorSecret: newSecret() },
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);
-      process.exit(exitCode); // durable state is complete at every instant; nothing to tidy up
+      end(exitCode);
     },
   });
   data.stateChecked.catch(die);
@@ -140,14 +141,20 @@ function readArguments(): { config: string | undefined; printLayout: boolean; he
 }
 
 /** Whatever nobody has caught ends the process in one way, wherever it comes from. */
-function die(error: unknown): never {
+function die(error: unknown): void {
   const told = diskFailure(error) ?? error;
   if (told instanceof UserError) {
     process.stderr.write(`bullion: ${told.message}\n`);
-    process.exit(told.exitCode);
+    end(told.exitCode);
+  } else {
+    process.stderr.write(`bullion: ${error instanceof Error ? error.stack : String(error)}\n`);
+    end(EXIT.internal);
   }
-  process.stderr.write(`bullion: ${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exit(EXIT.internal);
+}
+
+/** Durable state is complete at every instant: there is nothing to tidy up. */
+function end(exitCode: ExitCode): void {
+  void threadsLoaded().then(() => process.exit(exitCode));
 }
 
 process.on('uncaughtException', die);

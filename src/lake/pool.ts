@@ -8,6 +8,8 @@
 import { Piscina } from 'piscina';
 import type { Instrument } from '#schemas/instrument';
 import { assert } from '#src/base/errors';
+import { threadsLoaded } from '#src/base/loading-threads';
+import { poolThread } from '#src/base/pool-thread';
 import { filesOf, type LakeAnswer } from '#src/lake/answer';
 import type { LakeJob } from '#src/lake/job';
 import type { StagedFile } from '#src/lake/staged-file';
@@ -47,10 +49,8 @@ export class LakePool {
     const { worker, warehouse, instruments, threads = 1, queueMax = 8 } = options;
     this.#jobMsMax = options.jobMsMax ?? JOB_MS_MAX;
     this.#jobsMax = threads + queueMax;
-    const workerData: LakeWorkerData = { warehouse, instruments };
     this.#piscina = new Piscina({
-      filename: worker.href,
-      workerData,
+      ...poolThread<LakeWorkerData>(worker, { warehouse, instruments }),
       minThreads: 0, // made when the first job comes: a start has better things to do
       maxThreads: threads,
       idleTimeout: Number.POSITIVE_INFINITY,
@@ -106,6 +106,7 @@ export class LakePool {
   /** Ends the threads at once; jobs that have not settled are rejected. */
   async destroy(): Promise<void> {
     this.#closed = true;
+    await threadsLoaded();
     await this.#piscina.destroy();
     await this.drain();
   }

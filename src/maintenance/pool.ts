@@ -3,6 +3,8 @@
  * while, so that the memory of a large compaction is given back.
  */
 import { Piscina } from 'piscina';
+import { threadsLoaded } from '#src/base/loading-threads';
+import { poolThread } from '#src/base/pool-thread';
 import type { CatalogSpec } from '#src/iceberg/open-catalog';
 import type { AnswerOf, WorkerJob } from '#src/maintenance/worker-job';
 import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
@@ -28,10 +30,9 @@ export class MaintenancePool implements JobThread {
   readonly #piscina: Piscina<WorkerJob, AnswerOf<WorkerJob>>;
 
   /** `worker`: compiled file of the worker. */
-  constructor(worker: URL, workerData: MaintenancePlace) {
+  constructor(worker: URL, place: MaintenancePlace) {
     this.#piscina = new Piscina({
-      filename: worker.href,
-      workerData,
+      ...poolThread(worker, place),
       minThreads: 0,
       maxThreads: 1,
       idleTimeout: IDLE_MS_MAX,
@@ -47,6 +48,7 @@ export class MaintenancePool implements JobThread {
 
   /** Ends the thread at once; a job that has not settled is rejected. */
   async destroy(): Promise<void> {
+    await threadsLoaded();
     await this.#piscina.destroy();
   }
 }

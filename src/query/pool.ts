@@ -5,6 +5,8 @@
  */
 import { Piscina } from 'piscina';
 import { errorCode } from '#src/base/errors';
+import { threadsLoaded } from '#src/base/loading-threads';
+import { poolThread } from '#src/base/pool-thread';
 import type { CatalogSpec } from '#src/iceberg/open-catalog';
 import type { Query, QueryAnswer } from '#src/query/job';
 import type { WarehouseSpec } from '#src/warehouse/open-warehouse';
@@ -36,12 +38,10 @@ export class QueryPool {
 
   constructor(options: QueryPoolOptions) {
     const { worker, warehouse, catalog, concurrency, timeoutMs, memoryMb } = options;
-    const workerData: QueryWorkerData = { warehouse, catalog };
     this.#concurrency = concurrency;
     this.#timeoutMs = timeoutMs;
     this.#piscina = new Piscina({
-      filename: worker.href,
-      workerData,
+      ...poolThread<QueryWorkerData>(worker, { warehouse, catalog }),
       minThreads: 0,
       maxThreads: concurrency,
       idleTimeout: IDLE_MS_MAX,
@@ -65,6 +65,7 @@ export class QueryPool {
   }
 
   async destroy(): Promise<void> {
+    await threadsLoaded();
     await this.#piscina.destroy();
   }
 }

@@ -8,6 +8,7 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { expose, type Remote, releaseProxy, wrap } from 'comlink';
+import { threadsLoaded } from '#src/base/loading-threads';
 import type { Stoppable } from '#src/runtime/control';
 import { controlEndpoint } from '#src/runtime/control-endpoint';
 import { ActorCounters } from '#src/runtime/counters';
@@ -133,7 +134,7 @@ export class WorkerActorThread<C extends Stoppable> implements ActorThread<C> {
   async stop(timeoutMs: number): Promise<void> {
     this.#asked = true;
     this.control.stop().catch(() => {}); // a dead or hung thread does not answer: see below
-    const timer = setTimeout(() => void this.#worker.terminate(), timeoutMs);
+    const timer = setTimeout(() => void this.terminate(), timeoutMs);
     await this.ended;
     clearTimeout(timer);
     this.control[releaseProxy]();
@@ -146,6 +147,7 @@ export class WorkerActorThread<C extends Stoppable> implements ActorThread<C> {
   async terminate(reason?: string): Promise<void> {
     if (reason === undefined) this.#asked = true;
     else this.#failure ??= { message: reason, stack: '', exitCode: undefined };
+    await threadsLoaded();
     await this.#worker.terminate();
     await this.ended;
   }
