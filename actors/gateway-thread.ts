@@ -83,6 +83,7 @@ export async function start(
     candles,
     status: { status: () => status },
     nowUs: machine.clock.nowUs,
+    monotonicMs: () => machine.clock.monotonicMs(),
     iceberg: catalogReader(
       openCatalog(config.catalog),
       openWarehouse(machine.disk, warehouseSpec(config, config.data_dir)),

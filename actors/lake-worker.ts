@@ -2,22 +2,19 @@
  * A lake worker: a thread of the lake pool. Turns LakeJobs into staged files, sends those on where
  * the warehouse is not this machine's disk, and holds nothing between jobs but memory to reuse.
  */
-import { setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
 import { nodeDisk } from '#src/base/node-disk';
 import { answerOf, deliveredAnswer, type LakeAnswer } from '#src/lake/answer';
 import type { LakeJob } from '#src/lake/job';
 import { LakeEncoder } from '#src/lake/lake-encoder';
 import type { LakeWorkerData } from '#src/lake/pool';
-import { nameThread } from '#src/runtime/affinity';
+import { giveWay, nameThread } from '#src/runtime/affinity';
 import { deliver, openWarehouse } from '#src/warehouse/open-warehouse';
 
-const NICENESS = 5;
-
 nameThread('lake');
-// Where cores are few an encoding of 80 ms shares one with a frame that somebody waits for. 0 is the
-// calling thread on Linux. Mild, because a stage whose chunks are all waiting has to wait itself.
-if (process.platform === 'linux') setPriority(0, NICENESS);
+// Where cores are few an encoding of 80 ms shares one with a frame that somebody waits for. Not
+// the lowest priority, because a stage whose chunks are all waiting has to wait itself.
+giveWay();
 const { warehouse: spec, instruments } = workerData as LakeWorkerData;
 const disk = nodeDisk();
 const warehouse = openWarehouse(disk, spec);

@@ -10,7 +10,7 @@ import { UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
 import { systemTimers } from '#src/base/timers';
 import { nodeHttpGet, nodeSockets } from '#src/feed/node-ports';
-import { nameThread, pinThread } from '#src/runtime/affinity';
+import { giveWay, nameThread, pinThread } from '#src/runtime/affinity';
 import type { StartedActor } from '#src/runtime/control';
 import { controlEndpoint } from '#src/runtime/control-endpoint';
 import { runActor } from '#src/runtime/host';
@@ -59,6 +59,7 @@ process.on('unhandledRejection', (error) => void die(error));
 
 nameThread(spec.id);
 pinThread(spec.cores);
+if (spec.role === 'gateway') giveWay();
 const { control, run } = await start();
 if (parentPort === null) throw new Error('actors/thread.js runs as a worker thread only');
 expose(control, controlEndpoint(parentPort));

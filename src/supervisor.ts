@@ -11,12 +11,12 @@ import { EXCHANGES, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { diskFailure, EXIT, type ExitCode, UserError } from '#src/base/errors';
 import { threadsLoaded } from '#src/base/loading-threads';
-import { newSecret } from '#src/base/secret';
 import { systemTimers } from '#src/base/timers';
 import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { loadTokens, requireToken, TOKEN_VARIABLES } from '#src/config/tokens';
 import { coresAllowed } from '#src/runtime/affinity';
+import { cursorSecret } from '#src/supervision/cursor-secret';
 import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout, printLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';
@@ -102,7 +102,10 @@ async function main(): Promise<void> {
     timers: systemTimers,
     workers: threadWorkers(new URL('./actors/', import.meta.url)),
     log,
-    gateway: { access: { tokens, hosts, origins }, cursorSecret: newSecret() },
+    gateway: {
+      access: { tokens, hosts, origins },
+      cursorSecret: cursorSecret(data.disk, data.dir),
+    },
     giveUp: (exitCode, reason) => {
       process.stderr.write(`bullion: ${reason}\n`);
       end(exitCode);

@@ -29,40 +29,52 @@ export const BEARER_PROTOCOL = 'bullion.bearer.';
 
 const LOCAL_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 const HOST = /^([^:[\]]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
+const FOREIGN_PAGE = new Problem(
+  403,
+  'Pages of other origins may not use this API (http.origins).',
+);
+const NO_TOKEN = new Problem(401, 'A valid token is needed: Authorization: Bearer TOKEN.', {
+  'www-authenticate': 'Bearer realm="bullion"',
+});
+const NO_ADMIN = new Problem(403, 'This needs a token with the role admin.');
 const BEARER = /^Bearer +([A-Za-z0-9._~-]{1,256})$/i;
 
 export class Access {
   readonly #hosts: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
   readonly #tokens: readonly { readonly role: Role; readonly digest: Buffer }[];
-  readonly #hostSentence: string;
+  readonly #wrongHost: Problem;
 
   constructor({ tokens, hosts, origins }: AccessRules) {
     const names = [...LOCAL_NAMES, ...hosts.map((name) => name.toLowerCase())];
     this.#hosts = new Set(names);
-    this.#hostSentence = `The Host header must be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}.`;
+    const named = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+    this.#wrongHost = new Problem(421, `The Host header must be ${named}.`);
     this.#origins = new Set(origins);
     this.#tokens = tokens.map(({ role, sha256 }) => ({ role, digest: Buffer.from(sha256, 'hex') }));
   }
 
   /** Why a request that needs `need` is refused; undefined when it is not. */
   refusal(headers: IncomingHttpHeaders, need: Need): Problem | undefined {
-    const { host, origin } = headers;
+    return this.senderRefusal(headers) ?? this.roleRefusal(headers, need);
+  }
+
+  /** ... for its Host or its Origin, whatever it asks for. */
+  senderRefusal({ host, origin }: IncomingHttpHeaders): Problem | undefined {
     const name = host === undefined ? undefined : HOST.exec(host)?.[1]?.toLowerCase();
-    if (name === undefined || !this.#hosts.has(name)) return new Problem(421, this.#hostSentence);
-    if (origin !== undefined && !isOwnOrigin(origin, host) && !this.#origins.has(origin)) {
-      return new Problem(403, 'Pages of other origins may not use this API (http.origins).');
+    if (name === undefined || !this.#hosts.has(name)) return this.#wrongHost;
+    if (origin === undefined || isOwnOrigin(origin, host) || this.#origins.has(origin)) {
+      return undefined;
     }
+    return FOREIGN_PAGE;
+  }
+
+  /** ... for want of a token. */
+  roleRefusal(headers: IncomingHttpHeaders, need: Need): Problem | undefined {
     if (need === 'public' || this.#tokens.length === 0) return undefined;
     const role = this.#roleOf(headers);
-    if (role === undefined) {
-      const how = { 'www-authenticate': 'Bearer realm="bullion"' };
-      return new Problem(401, 'A valid token is needed: Authorization: Bearer TOKEN.', how);
-    }
-    if (need === 'admin' && role !== 'admin') {
-      return new Problem(403, 'This needs a token with the role admin.');
-    }
-    return undefined;
+    if (role === undefined) return NO_TOKEN;
+    return need === 'admin' && role !== 'admin' ? NO_ADMIN : undefined;
   }
 
   /** The request's Origin where it is a foreign one that may read answers. */

@@ -1,6 +1,7 @@
 /**
- * Cursors: where a page ended, as a text only this server can have made. Version, content and an
- * HMAC over both, in base64url; whatever was changed in it is refused, as is one of another query.
+ * Cursors: where a page ended, as a text that only a server with this secret can have made. Version,
+ * content and an HMAC over both, in base64url; whatever was changed in it is refused, as is one of
+ * another query.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { Problem } from '#src/api/problem';
@@ -37,9 +38,7 @@ export class Cursors {
       timingSafeEqual(bytes.subarray(-MAC_BYTES), this.#mac(signed)) &&
       signed[0] === VERSION;
     if (!isOurs) {
-      const sentence =
-        'cursor is not one of this server, or from before it was started: begin anew';
-      throw new Problem(400, sentence);
+      throw new Problem(400, 'cursor is not one of this server: begin anew');
     }
     const [digest, position] = JSON.parse(signed.subarray(1).toString()) as [string, unknown];
     return {

@@ -1,5 +1,5 @@
 /**
- * The API over HTTP: the door (src/api/admission.ts), then one file per group of routes.
+ * The API over HTTP: the front door (src/api/front-door.ts), then one file per group of routes.
  *
  * Decimals are strings. Every error is a problem document (src/api/problem.ts). The gateway knows
  * neither store nor sockets: candles, trades and status come from whoever wires it.
@@ -21,12 +21,13 @@ import type { CandleSource } from '#src/api/candle-source';
 import { Cursors } from '#src/api/cursor';
 import { registerDeadLetters } from '#src/api/dead-letter-routes';
 import { documentRoutes, serveDocuments } from '#src/api/documents';
+import { FrontDoor } from '#src/api/front-door';
 import type { StatusSource } from '#src/api/health';
 import { registerHealth } from '#src/api/health-routes';
 import { History, type HistorySource } from '#src/api/history';
 import { type IcebergSource, registerIceberg } from '#src/api/iceberg-routes';
 import { registerPage } from '#src/api/page-routes';
-import { PROBLEM_TYPE, Problem, problemBody, statusDetail } from '#src/api/problem';
+import { PROBLEM_TYPE, Problem, statusDetail } from '#src/api/problem';
 import {
   type ConnectionLimits,
   DEFAULT_LIMITS,
@@ -40,6 +41,7 @@ import { registerSnapshots } from '#src/api/snapshot-routes';
 import { registerSymbols } from '#src/api/symbol-routes';
 import { registerTrades } from '#src/api/trade-routes';
 import { registerUdf } from '#src/api/udf-routes';
+import { systemClock } from '#src/base/clock';
 import { errorCode } from '#src/base/errors';
 import type { LiveTradesReader } from '#src/trades/live-trades';
 
@@ -48,6 +50,8 @@ export interface GatewayOptions {
   readonly candles: CandleSource;
   readonly status: StatusSource;
   readonly nowUs: () => number;
+  /** For the rate of each client; the machine's clock unless given. */
+  readonly monotonicMs?: () => number;
   /** The tables; without it there is no catalog. */
   readonly iceberg?: IcebergSource;
   /** Committed files and the threads that read them; without it there is no history. */
@@ -67,14 +71,14 @@ export interface GatewayOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
-function sendProblem(reply: FastifyReply, { status, message, headers }: Problem): void {
+function sendProblem(reply: FastifyReply, { status, text, headers }: Problem): void {
   reply
     .code(status)
     .headers(headers)
     .type(PROBLEM_TYPE)
     // Ready-made text: no response schema may cut a field of it.
     .serializer((body: string) => body)
-    .send(JSON.stringify(problemBody(status, message)));
+    .send(text);
 }
 
 /** Sentences for bodies that Fastify could not read. */
@@ -101,8 +105,12 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
     sendProblem(reply, problem);
   };
 
+  const access = new Access(options.access ?? THIS_MACHINE_ONLY);
+  const { limits = DEFAULT_LIMITS, monotonicMs = systemClock().monotonicMs } = options;
+  const door = new FrontDoor(access, limits, monotonicMs);
   const app = fastify({
     ...SERVER_LIMITS,
+    serverFactory: (listener) => door.server(listener),
     logger: false,
     // What fails before routing, such as a URL with a broken escape, passes no hook.
     frameworkErrors: (error, _request, reply) => {
@@ -115,11 +123,7 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
   // Parameters are read by the literals that also make the schemas (src/api/parameters.ts).
   app.setValidatorCompiler<FastifySchema>(() => () => true);
   app.setErrorHandler((error, _request, reply) => answerError(error, reply));
-  const admission = await admit(
-    app,
-    new Access(options.access ?? THIS_MACHINE_ONLY),
-    options.limits ?? DEFAULT_LIMITS,
-  );
+  const admission = admit(app, access, door);
   await documentRoutes(app);
   // Filled by the routes themselves, those others add included.
   const routes: string[] = [];
@@ -128,9 +132,11 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
       routes.push(`${method} ${url}`);
     }
   });
+  let noRoute: Problem | undefined;
   app.setNotFoundHandler((_request, reply) => {
-    const there = `There is no such route; there are ${routes.join(', ')}.`;
-    sendProblem(reply, new Problem(404, there));
+    // The first one comes when all routes are there.
+    noRoute ??= new Problem(404, `There is no such route; there are ${routes.join(', ')}.`);
+    sendProblem(reply, noRoute);
   });
 
   const answers = new Answers();

@@ -9,24 +9,29 @@ export class Problem extends Error {
   readonly status: number;
   /** Sent along: `www-authenticate` of a 401, `retry-after` of a 503. */
   readonly headers: Readonly<Record<string, string>>;
+  #text: string | undefined;
 
   constructor(status: number, detail: string, headers: Readonly<Record<string, string>> = {}) {
+    // Nobody reads where a client's mistake was noticed, and the stack costs more than the sentence.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(detail);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'Problem';
     this.status = status;
     this.headers = headers;
   }
-}
 
-export interface ProblemBody {
-  readonly type: 'about:blank';
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-}
+  get title(): string {
+    return STATUS_CODES[this.status] ?? 'Error';
+  }
 
-export function problemBody(status: number, detail: string): ProblemBody {
-  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail };
+  /** The document; made once, for those that are given again and again. */
+  get text(): string {
+    const { title, status, message: detail } = this;
+    this.#text ??= JSON.stringify({ type: 'about:blank', title, status, detail });
+    return this.#text;
+  }
 }
 
 /** Sentences for what the HTTP layer itself refuses. */

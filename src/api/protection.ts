@@ -58,14 +58,13 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 };
 
-/** Refuses a request whose URL or number of headers is beyond the limits. */
-export function checkSize(url: string, rawHeaders: readonly string[]): void {
-  if (url.length > URL_BYTES_MAX) {
-    throw new Problem(414, `The URL must be at most ${URL_BYTES_MAX} bytes long.`);
-  }
-  if (rawHeaders.length > 2 * HEADERS_MAX) {
-    throw new Problem(431, `A request has at most ${HEADERS_MAX} headers.`);
-  }
+const LONG_URL = new Problem(414, `The URL must be at most ${URL_BYTES_MAX} bytes long.`);
+const MANY_HEADERS = new Problem(431, `A request has at most ${HEADERS_MAX} headers.`);
+
+/** Why a request is refused for the length of its URL or its number of headers. */
+export function sizeRefusal(url: string, rawHeaders: readonly string[]): Problem | undefined {
+  if (url.length > URL_BYTES_MAX) return LONG_URL;
+  return rawHeaders.length > 2 * HEADERS_MAX ? MANY_HEADERS : undefined;
 }
 
 /** Closes connections above the limits as soon as they are made; upgraded ones count on. */

@@ -61,16 +61,14 @@ export class WebSocketDoor {
   /** Takes the upgrades of an HTTP server, as far as they are admitted. */
   attach(server: Server, admission: Admission): void {
     server.on('upgrade', (request, socket, head) => {
-      // A client that goes away before it is let in.
-      const forget = (): void => {};
-      socket.on('error', forget);
-      this.#upgrade(admission, request, socket, head).then(
-        () => socket.off('error', forget),
-        (error: unknown) => {
-          socket.destroy();
-          this.#options.onFailure(error);
-        },
-      );
+      // A client that goes away before it is let in, or while it is told that it is not.
+      socket.on('error', () => {});
+      try {
+        this.#upgrade(admission, request, socket, head);
+      } catch (error) {
+        socket.destroy();
+        this.#options.onFailure(error);
+      }
     });
   }
 
@@ -86,13 +84,8 @@ export class WebSocketDoor {
     }
   }
 
-  async #upgrade(
-    admission: Admission,
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-  ): Promise<void> {
-    if (!(await admission.upgrade(request, socket, 'read')) || socket.destroyed) return;
+  #upgrade(admission: Admission, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!admission.upgrade(request, socket, 'read') || socket.destroyed) return;
     if ((request.url ?? '').split('?', 1)[0] !== STREAM_PATH) {
       answerRaw(socket, new Problem(404, `WebSockets are at ${STREAM_PATH}.`));
       return;

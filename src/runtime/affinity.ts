@@ -1,5 +1,5 @@
 /**
- * The calling thread as the kernel sees it: its cores and its name.
+ * The calling thread as the kernel sees it: its cores, its priority and its name.
  *
  * Linux knows threads by their own ids; `/proc/thread-self` names the calling one (the synchronous
  * call only: the promise version answers for a pool thread). `taskset` then moves just that thread.
@@ -7,7 +7,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, setPriority } from 'node:os';
 
 /** Pins the calling thread; answers whether the kernel agreed. */
 export function pinThread(cores: readonly number[]): boolean {
@@ -19,6 +19,14 @@ export function pinThread(cores: readonly number[]): boolean {
   } catch {
     return false; // not Linux, no taskset, or the core is outside the allowed set
   }
+}
+
+const NICENESS = 5;
+
+/** On a core that is wanted by others the calling thread gets a third of what each of them does. */
+export function giveWay(): void {
+  // 0 is the calling thread on Linux; where it is the process, all of it would give way.
+  if (process.platform === 'linux') setPriority(0, NICENESS);
 }
 
 /** Names the calling thread, for `top -H`, `perf` and the benchmarks; 15 characters are shown. */

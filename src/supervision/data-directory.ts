@@ -6,6 +6,7 @@
  *   <dir>/lake/<table>/data/   Parquet files
  *   <dir>/lake/<table>/metadata/  the Iceberg table over them
  *   <dir>/staging/             files on their way, where the warehouse is an object store and not lake/
+ *   <dir>/cursor.key           what cursors of the API are signed with
  *   <dir>/lock                 who owns it
  *   <dir>/closed               there when the last owner closed it in order
  *

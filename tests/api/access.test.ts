@@ -16,7 +16,9 @@ import { Access, type AccessRules, BEARER_PROTOCOL, THIS_MACHINE_ONLY } from '#s
 import { createGateway } from '#src/api/gateway';
 import type { HistorySource } from '#src/api/history';
 import { listen } from '#src/api/listen';
+import { Problem } from '#src/api/problem';
 import { type ConnectionLimits, DEFAULT_LIMITS } from '#src/api/protection';
+import { answerRaw } from '#src/api/raw-answer';
 import { EXIT } from '#src/base/errors';
 import { loadTokens, requireToken } from '#src/config/tokens';
 import { INSTRUMENTS } from '#tests/api/instruments';
@@ -44,16 +46,28 @@ const NO_ROWS: HistorySource = {
   run: async () => ({ kind: 'rows', body: Buffer.from('[]'), rows: 0 }),
 };
 
-function gateway(access: AccessRules, limits: Partial<ConnectionLimits> = {}) {
+function gateway(
+  access: AccessRules,
+  limits: Partial<ConnectionLimits> = {},
+  monotonicMs = () => performance.now(),
+) {
   return createGateway({
     instruments: INSTRUMENTS,
     candles: { candles: () => [] },
     status: { status: () => ({ exchanges: [], actors: [], last_epoch: null, problems: [] }) },
     nowUs: () => 1,
+    monotonicMs,
     cursorSecret: new Uint8Array(32),
     history: NO_ROWS,
     access,
     limits: { ...DEFAULT_LIMITS, requestsPerSecond: 100_000, ...limits },
+    // Takes upgrades as the live stream does, and says with 418 that one was let in.
+    push: (app, admission) => {
+      app.server.on('upgrade', (request, socket) => {
+        const isIn = admission.upgrade(request, socket, 'read');
+        if (isIn) answerRaw(socket, new Problem(418, 'Let in.'));
+      });
+    },
     onFailure: (error) => assert.fail(String(error)),
   });
 }
@@ -192,8 +206,11 @@ describe('tokens', () => {
 
 describe('limits', () => {
   const apps: FastifyInstance[] = [];
-  const start = async (limits: Partial<ConnectionLimits>): Promise<number> => {
-    const app = await gateway(THIS_MACHINE_ONLY, limits);
+  const start = async (
+    limits: Partial<ConnectionLimits>,
+    monotonicMs?: () => number,
+  ): Promise<number> => {
+    const app = await gateway(THIS_MACHINE_ONLY, limits, monotonicMs);
     apps.push(app);
     return listen(app, '127.0.0.1', 0);
   };
@@ -214,6 +231,46 @@ describe('limits', () => {
     // What is no route counts too.
     const nothing = await Promise.all(Array.from({ length: 12 }, () => ask(port, '/nothing')));
     assert.ok(nothing.some(({ status }) => status === 429));
+  });
+
+  it('count one below, at and one above: whatever a request is, and however it is refused', async () => {
+    let nowMs = 0;
+    const port = await start({ requestsPerSecond: 5 }, () => nowMs);
+    const bad = ['/nothing', '/%zz', '/v1/symbols', '/v1?'.padEnd(9_000, 'x'), '/health/live'];
+    const evil = { host: 'evil.example' };
+    const statuses = async (paths: readonly string[]): Promise<number[]> => {
+      const all: number[] = [];
+      for (const path of paths) {
+        const headers = path === '/v1/symbols' ? evil : {};
+        all.push((await ask(port, path, headers)).status);
+      }
+      return all;
+    };
+    assert.deepEqual(await statuses([...bad, ...bad]), [
+      404,
+      400,
+      421,
+      414,
+      200,
+      ...Array(5).fill(429),
+    ]);
+    nowMs = 999;
+    assert.deepEqual(await statuses(['/health/live']), [429]);
+    nowMs = 1_000;
+    assert.deepEqual(await statuses(Array(6).fill('/health/live')), [...Array(5).fill(200), 429]);
+    // An upgrade is a request, too; those that are refused here are not counted less.
+    nowMs = 2_000;
+    const upgrade = async (more: Record<string, string> = {}) =>
+      (await ask(port, '/v1/stream', { connection: 'upgrade', upgrade: 'websocket', ...more }))
+        .status;
+    const asked = [
+      await upgrade(),
+      await upgrade(evil),
+      await upgrade({ origin: 'https://x.example' }),
+    ];
+    assert.deepEqual(asked, [418, 421, 403]);
+    assert.deepEqual(await statuses(['/health/live', '/health/live']), [200, 200]);
+    assert.equal(await upgrade(), 429);
   });
 
   it('count the files of the page apart, five for each request', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
+import { connect as connectSocket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { type FastifyInstance, fastify } from 'fastify';
 import { WebSocket } from 'ws';
@@ -109,7 +110,7 @@ describe('stream', () => {
       onFailure: (error) => failures.push(error),
     });
     stream.attach(app, {
-      upgrade: async (_request, socket) => {
+      upgrade: (_request, socket) => {
         if (!isAdmitted) answerRaw(socket, new Problem(403, 'Not here.'));
         return isAdmitted;
       },
@@ -275,6 +276,23 @@ describe('stream', () => {
     assert.equal((other as IncomingMessage).statusCode, 404);
     refused.socket.terminate();
     astray.socket.terminate();
+  });
+
+  it('outlives clients that reset their connection while they are refused', async () => {
+    isAdmitted = false;
+    const asks = `GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n`;
+    for (let i = 0; i < 50; i++) {
+      const socket = connectSocket(port, '127.0.0.1');
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      const closed = once(socket, 'close');
+      socket.write(asks, () => setTimeout(() => socket.resetAndDestroy(), i % 5));
+      await closed;
+    }
+    isAdmitted = true;
+    const alive = await connect();
+    alive.socket.terminate();
+    await gone();
   });
 
   it('names its protocol back, and none that it does not know', async () => {
