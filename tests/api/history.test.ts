@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { parquetReadObjects } from 'hyparquet';
+import { Table, writeParquet } from 'parquet-wasm';
 import { formatScaled } from '#src/base/decimal';
 import { GAP, HOSTILE, START_US, TRADED, TRADES } from '#tests/api/market-day';
 import {
@@ -91,6 +93,38 @@ describe('history', { timeout: 300_000 }, () => {
           assert.ok(String(row.timestamp).endsWith(`.${micros}Z`));
         }
       }
+    });
+
+    it('come as Arrow and Parquet, read by other libraries than those that wrote them', async () => {
+      const body = { ...WHOLE, symbols: ['BTCUSDT'], limit: 500 };
+      const trades = await rows(served.post('/v1/trades/query', body), 'trades');
+      const url = `/v1/trades?symbol=BTCUSDT&${DAY}&limit=500`;
+      const parquet = await served.get(`${url}&format=parquet`);
+      assert.equal(parquet.headers['content-type'], 'application/vnd.apache.parquet');
+      const arrow = await served.get(url, { accept: 'application/vnd.apache.arrow.stream' });
+      assert.equal(arrow.headers['content-type'], 'application/vnd.apache.arrow.stream');
+      const columns = ['trade_id', 'timestamp', 'price'];
+      for (const bytes of [parquet.bytes, writeParquet(Table.fromIPCStream(arrow.bytes))]) {
+        const read = await parquetReadObjects({ file: Uint8Array.from(bytes).buffer, columns });
+        assert.deepEqual(
+          read.map(({ trade_id, timestamp, price }) => [
+            trade_id,
+            (timestamp as Date).toISOString(),
+            Number(price).toFixed(8), // a float is what this reader makes of a decimal
+          ]),
+          trades.map(({ trade_id, timestamp, price }) => [
+            trade_id,
+            `${String(timestamp).slice(0, 23)}Z`,
+            Number(price).toFixed(8),
+          ]),
+        );
+      }
+      const second = await served.get(
+        `${url}&format=csv&cursor=${parquet.headers['x-next-cursor']}`,
+      );
+      assert.equal(second.status, 200);
+      const [, first = ''] = second.text.split('\n');
+      assert.ok(!trades.some(({ trade_id }) => first.includes(`${trade_id},`)), first);
     });
 
     it('are replayed over all instruments without losing equal times', async () => {
