@@ -31,7 +31,16 @@ export async function getJson<T>(path: string): Promise<T> {
   if (response.status === 401) throw new TokenNeeded();
   if (response.status === 403) throw new Forbidden();
   if (!response.ok) {
-    throw new Refused(`${path.split('?', 1)[0]} answered ${response.status}.`);
+    throw new Refused(`${path.split('?', 1)[0]}: ${await reasonOf(response)}`);
   }
   return (await response.json()) as T;
+}
+
+/** The sentence of a problem document, or the bare status where something else answered. */
+async function reasonOf(response: Response): Promise<string> {
+  const problem = (await response.json().catch(() => undefined)) as
+    | { detail?: unknown }
+    | undefined;
+  const detail = problem?.detail;
+  return typeof detail === 'string' ? detail.slice(0, 300) : `answered ${response.status}.`;
 }

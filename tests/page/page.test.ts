@@ -244,4 +244,7 @@ test('hostile answers stay text, in every place that shows one', {
   await assertNothingHostileRan(page);
   const unexpected = complaints.filter((text) => !/status of 400/.test(text));
   assert.deepEqual(unexpected, []);
+  // Before the directory is deleted, as above.
+  await bullion.end('SIGKILL');
+  await world.simulator.stop();
 });
