@@ -50,9 +50,8 @@ async function runOne(check: PlannedCheck, round: number): Promise<void> {
   const name = `${check.title}${round > 0 ? `, round ${round + 1}` : ''}`;
   process.stdout.write(`${stamp()} ${name} ...\n`);
   const leftSeconds = Math.max(LEFT_SECONDS_MIN, Math.round(DRAW_UNTIL_SECONDS - elapsedSeconds()));
-  const timed = check.isTimed
-    ? { ...check, args: [...check.args, '--seconds', String(leftSeconds)] }
-    : check;
+  const seconds = String(Math.min(leftSeconds, check.secondsShare ?? leftSeconds));
+  const timed = check.isTimed ? { ...check, args: [...check.args, '--seconds', seconds] } : check;
   const answer = await runPlanned(timed, own, join(directory, `${check.number}-${round}`));
   answers.push({ ...answer, check: name });
   const found = answer.findings.length;

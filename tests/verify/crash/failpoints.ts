@@ -43,11 +43,12 @@ export interface Failpoint {
 }
 
 const SEGMENT = /^bronze\/\w+\/\d+\.log$/;
+/** Written under a name of its own, named by a rename to SEGMENT. */
 const NEW_SEGMENT = /^bronze\/\w+\/\d+\.log\.tmp$/;
 const SEAL = /^bronze\/\w+\/\d+\.seal/;
 const DATA_FILE = /^lake\/.*\.parquet/;
-const MANIFEST = /\/metadata\/(?!snap-).*\.avro$/;
-const LIST = /\/metadata\/snap-.*\.avro$/;
+const MANIFEST = /\/metadata\/(?!snap-).*\.avro/;
+const LIST = /\/metadata\/snap-.*\.avro/;
 const METADATA = /\/metadata\/.*\.metadata\.json/;
 const HINT = /\/metadata\/version-hint\.text/;
 
@@ -84,7 +85,7 @@ export const FAILPOINTS: readonly Failpoint[] = [
   disk('bronze.seal', 'ingest', 'rename', SEAL, 'before'),
   disk('bronze.sealed', 'ingest', 'rename', SEAL, 'after'),
   disk('bronze.new-segment.half', 'ingest', 'write', NEW_SEGMENT, 'half'),
-  disk('bronze.new-segment', 'ingest', 'rename', NEW_SEGMENT, 'after'),
+  disk('bronze.new-segment', 'ingest', 'rename', SEGMENT, 'after'),
   // From frames to reports.
   method('parse', 'group', '#src/exchanges/frame-parser', 'FrameParser', 'parse', 'before'),
   method('gold.seen', 'group', '#src/trades/interval-set', 'IntervalSet', 'add', 'after'),
@@ -156,6 +157,11 @@ export const FAILPOINTS: readonly Failpoint[] = [
   // Every actor on its thread; an order names which.
   method('actor.beat', 'gateway', '#src/runtime/counters', 'ActorCounters', 'beat', 'after'),
 ];
+
+/** Reached only when a compaction is due, which it is after a start of GuardedDirectory's making. */
+export function awaitsJobs({ name }: Pick<Failpoint, 'name'>): boolean {
+  return /^(upkeep|delete)\./.test(name);
+}
 
 /** The nth call that changes the disk, whichever it is. */
 export const ANY_CALL = 'disk.any';

@@ -107,6 +107,13 @@ export class GuardedDirectory {
     await store.close();
   }
 
+  /** Ends the running Bullion by kill -9: the next one finds a compaction due. */
+  async endWithJobsDue(): Promise<void> {
+    await this.kill();
+    this.ended();
+    await this.makeJobsDue();
+  }
+
   start(more: Readonly<Record<string, string>> = {}): Bullion {
     const { cwd, env, dataDir } = this.world;
     this.#starts++;

@@ -5,7 +5,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '#src/base/random';
 import { type Bullion, type Exit, until } from '#tests/support/process/bullion-process';
-import { ANY_CALL, ANY_HALF_WRITE, type Failpoint } from '#tests/verify/crash/failpoints';
+import {
+  ANY_CALL,
+  ANY_HALF_WRITE,
+  awaitsJobs,
+  type Failpoint,
+} from '#tests/verify/crash/failpoints';
 import type { Action, ClockOrder, Order } from '#tests/verify/crash/fault-orders';
 import type { GuardedDirectory } from '#tests/verify/crash/guarded-directory';
 
@@ -23,6 +28,9 @@ const MAY_END_WITH = [70, 74];
 /** Once it is up. */
 const REACHED_MS_MAX = 6_000;
 const START_MS_MAX = 60_000;
+/** Threads with a heartbeat. Jobs of a pool have a limit of their own. */
+const WATCHED: readonly Failpoint['thread'][] = ['ingest', 'group', 'gateway'];
+const HANG_SEEN_MS_MAX = 20_000;
 /** An orderly end takes ten seconds at most; a kill none. */
 const END_MS_MAX = 15_000;
 export const NOT_REACHED = 'not reached';
@@ -62,18 +70,18 @@ export function atFailpoint(
   hit: number,
   thread?: string,
 ): Step {
-  const isMain = where === 'main';
   const full = thread === undefined ? name : `${name} of ${thread}`;
   return {
     name: `${action} at hit ${hit} of ${full}`,
     fault: `${action} at ${full}`,
     async run(directory) {
+      if (awaitsJobs({ name }) && directory.running !== undefined) await directory.endWithJobsDue();
       const isUp = directory.running !== undefined;
       const bullion = isUp ? await directory.whole() : directory.start();
       if (!isUp && action === 'hang') await bullion.url(); // a start has a limit of its own, 30 s
       const restarts = restartsOf(bullion);
       const order = directory.orders.give({ point: name, action, hit, ...(thread && { thread }) });
-      return outcomeOf(directory, bullion, order, isMain, restarts);
+      return outcomeOf(directory, bullion, order, where, restarts);
     },
   };
 }
@@ -189,7 +197,7 @@ async function outcomeOf(
   directory: GuardedDirectory,
   bullion: Bullion,
   order: Order,
-  isMainThread: boolean,
+  where: Failpoint['thread'],
   restarts: number,
 ): Promise<string> {
   const over = bullion.exited;
@@ -212,13 +220,17 @@ async function outcomeOf(
     await pause(500);
     bullion.signal('SIGCONT');
   }
-  if (order.action === 'hang' && isMainThread) {
+  if (order.action === 'hang' && where === 'main') {
     // Nobody inside watches the supervisor this fast: its service manager does, with kill -9.
     await pause(300);
     if (bullion.isOver) throw new Error(`a hung process ended: ${told(bullion, await over)}`);
     await bullion.end('SIGKILL');
     directory.ended();
     return 'stood still, killed from outside';
+  }
+  if (order.action === 'hang' && WATCHED.includes(where)) {
+    const isSeen = (): boolean => bullion.isOver || restartsOf(bullion) > restarts;
+    await until('the hang to be seen', isSeen, HANG_SEEN_MS_MAX, 20);
   }
   const isDeadly = order.action === 'kill' || order.action === 'term';
   const waited = await Promise.race([

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { Random } from '#src/base/random';
 import type { Scope } from '#tests/support/process/bullion-process';
 import { type CheckRun, runCheck } from '#tests/verify/check-program';
-import { FAILPOINTS, isDiskPoint } from '#tests/verify/crash/failpoints';
+import { awaitsJobs, FAILPOINTS, isDiskPoint } from '#tests/verify/crash/failpoints';
 import { GuardedDirectory } from '#tests/verify/crash/guarded-directory';
 import {
   atDiskCall,
@@ -63,7 +63,8 @@ function stepsOf(family: Family, random: Random, count: number | undefined): Ste
     case 'failpoints': {
       const points = FAILPOINTS.filter(({ name }) => name !== BEAT.name);
       const all = points.flatMap((point) => {
-        const hit = (): number => random.between(1, 2);
+        // A life sees one compaction: of its points there is no second hit to wait for.
+        const hit = (): number => (awaitsJobs(point) ? 1 : random.between(1, 2));
         const steps = (['kill', 'throw', 'hang'] as const).map((action) =>
           atFailpoint(point, action, hit()),
         );

@@ -74,7 +74,7 @@ await runCheck('planted', async (run, scope) => {
   const wanted = only === undefined ? drawn : drawn.filter(({ name }) => name.includes(only));
   const root = copyOfProgram();
   scope.after(() => rmSync(root, { recursive: true, force: true }));
-  const planted = 0;
+  let planted = 0;
   let caught = 0;
   // Every one has to fit, drawn or not.
   for (const { name, file, find } of PLANTED_BUGS) {
@@ -91,6 +91,7 @@ await runCheck('planted', async (run, scope) => {
       path,
       before.replace(bug.find, () => bug.replace),
     );
+    planted++;
     const by = await noticed(root, bug, seed);
     writeFileSync(path, before);
     run.took(bug.name, performance.now() - startedMs);
