@@ -3,7 +3,7 @@
  * still in) and gold (`gold_crypto_trades`: every trade exactly once).
  */
 import type { ExchangeKey } from './exchange.js';
-import { defineTable } from './schema.js';
+import { type Column, defineTable } from './schema.js';
 
 export const TRADE = defineTable({
   doc: 'One match on one exchange, as the exchange reported it.',
@@ -113,6 +113,11 @@ export const TRADE = defineTable({
   partitionBy: ['exchange_date', 'exchange_hour'],
   sortedBy: ['symbol', 'timestamp'],
 });
+
+/** The column of a trade with this name; there has to be one. */
+export function tradeColumn(name: string): Column {
+  return TRADE.columns.find((column) => column.name === name) as Column;
+}
 
 export const GOLD_TRADES = 'gold_crypto_trades';
 

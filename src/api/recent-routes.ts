@@ -8,8 +8,7 @@
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import type { Instrument } from '#schemas/instrument';
-import type { Column } from '#schemas/schema';
-import { GOLD_TRADES, SIDES, TRADE } from '#schemas/trade';
+import { GOLD_TRADES, SIDES, tradeColumn } from '#schemas/trade';
 import { type Answers, FORMAT, formatOf } from '#src/api/answers';
 import type { History } from '#src/api/history';
 import { INSTRUMENT, instrumentOf } from '#src/api/instrument-names';
@@ -39,9 +38,7 @@ const QUERY = {
 };
 
 const FIELDS = ['timestamp', 'exchange', 'symbol', 'trade_id', 'price', 'quantity', 'side'];
-const COLUMNS: readonly Column[] = FIELDS.map(
-  (name) => TRADE.columns.find((column) => column.name === name) as Column,
-);
+const COLUMNS = FIELDS.map(tradeColumn);
 /** Files are looked at this far back. */
 const BACK_US = DAY_US;
 

@@ -1,7 +1,6 @@
 /** Runs one query; what a client or the disk can cause is an answer, everything else throws. */
 import { CANDLE } from '#schemas/candle';
-import type { Column } from '#schemas/schema';
-import { TRADE } from '#schemas/trade';
+import { tradeColumn } from '#schemas/trade';
 import { errorCode, UserError } from '#src/base/errors';
 import { type Catalog, loadTable } from '#src/iceberg/catalog';
 import { snapshotById, snapshotFiles, snapshotRows } from '#src/iceberg/time-travel';
@@ -91,9 +90,7 @@ function encoded(table: AnswerTable, format: AnswerFormat): RowsAnswer | QueryAn
 
 async function trades(place: QueryPlace, query: TradesQuery): Promise<QueryAnswer> {
   const { rows, last } = await tradePage(reader(place), query);
-  const columns = query.fields.map(
-    (name) => TRADE.columns.find((column) => column.name === name) as Column,
-  );
+  const columns = query.fields.map(tradeColumn);
   const answer = encoded({ columns, rows }, query.format);
   return answer.kind === 'rows' && last !== undefined ? { ...answer, last } : answer;
 }

@@ -4,8 +4,7 @@
  * of a partition, only the row groups that hold a row of the page are decoded in full.
  */
 import type { Vector } from 'apache-arrow';
-import type { Column } from '#schemas/schema';
-import { TRADE } from '#schemas/trade';
+import { tradeColumn } from '#schemas/trade';
 import { columnReader } from '#src/lake/column-reader';
 import { partitionSpan } from '#src/lake/partition';
 import { ROWS_PER_FILE_MAX } from '#src/lake/rows-per-file';
@@ -117,10 +116,8 @@ function materialise(
   const groups = [...new Set(rows.map((row) => Math.floor(row / ROWS_PER_FILE_MAX)))];
   return groups.flatMap((group) => {
     const table = decodeBytes(file, bytes, { columns, rowGroups: [group] });
-    const reader = (name: string) => {
-      const column = TRADE.columns.find((one) => one.name === name) as Column;
-      return columnReader(column, table.getChild(name) as Vector);
-    };
+    const reader = (name: string) =>
+      columnReader(tradeColumn(name), table.getChild(name) as Vector);
     const cells = fields.map((name) => [name, reader(name)] as const);
     const [time, exchange, symbol, id] = KEY_COLUMNS.map(reader) as [
       (row: number) => unknown,
