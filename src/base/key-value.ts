@@ -36,7 +36,7 @@ export interface KeyValue {
 
 export interface Databases {
   /** Undefined when there is none in `directory`. */
-  open(directory: string, readOnly: boolean): KeyValue | undefined;
+  open(directory: string, readOnly: boolean): Promise<KeyValue | undefined>;
   /** Makes one that holds `first`, durably and all of it or nothing, and opens it. */
   create(directory: string, first: readonly KeyValuePair[]): Promise<KeyValue>;
 }

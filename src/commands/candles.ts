@@ -35,7 +35,8 @@ async function run(args: Arguments): Promise<void> {
   const format = formatArgument(args);
 
   const config = configOf(args);
-  const state = await openState(config);
+  const isPast = args.values.at !== undefined;
+  const state = await openState(config, { readsCandles: !isPast });
   const { store, instruments, close } = state;
   symbolArgument(args, instruments, exchange);
   const instrument = instruments.find((i) => i.exchange === exchange && i.symbol === symbol);
@@ -47,7 +48,6 @@ async function run(args: Arguments): Promise<void> {
     for await (const candle of readCandles(state.read, files, limited)) yield tableRow(candle);
   }
   function* rows(): Generator<CandleRow> {
-    store.verifyCandles();
     let left = limit;
     // Windows start on multiples of the timeframe: the first one at or after `start`.
     const lengthUs = TIMEFRAME_US[index] as number;
@@ -57,7 +57,7 @@ async function run(args: Arguments): Promise<void> {
       yield candleRow(record, instrument!);
     }
   }
-  await printRows(format, CANDLE_COLUMNS, args.values.at === undefined ? rows() : pastCandles());
+  await printRows(format, CANDLE_COLUMNS, isPast ? pastCandles() : rows());
   await close();
 }
 

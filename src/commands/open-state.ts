@@ -9,6 +9,7 @@ import { nodeDisk } from '#src/base/node-disk';
 import type { Config } from '#src/config/schema';
 import type { ReadFile } from '#src/lake/table-reader';
 import type { DataPaths } from '#src/runtime/thread-spec';
+import { checkBeforeLooking } from '#src/state/check-apart';
 import { StateStore } from '#src/state/store';
 import { dataPaths } from '#src/supervision/data-directory';
 import { openWarehouse, warehouseSpec } from '#src/warehouse/open-warehouse';
@@ -35,11 +36,16 @@ export function requireData(dir: string): void {
   );
 }
 
-export async function openState(config: Config): Promise<OpenState> {
+/** `readsCandles`: of the state, not of the tables. */
+export async function openState(
+  config: Config,
+  { readsCandles = false }: { readonly readsCandles?: boolean } = {},
+): Promise<OpenState> {
   const paths = dataPaths(config.data_dir);
   requireData(config.data_dir);
+  // A server that runs has read it once; what is damaged since can end this process all the same.
+  if (existsSync(paths.state)) await checkBeforeLooking(paths.state, readsCandles);
   const store = await StateStore.open(paths.state, { readOnly: true });
-  store.verifyLists(); // nothing else has read it before, as it has for the server's actors
   const warehouse = openWarehouse(nodeDisk(), warehouseSpec(config, config.data_dir));
   return {
     store,

@@ -1,7 +1,7 @@
 /**
- * Whether a table's manifests say of a file what the file catalog says. Avro has no checksums: a
- * flipped bit in a bound or a count is a valid manifest that makes other engines skip rows or count
- * wrong, and nothing but the catalog can tell.
+ * Whether a table's manifests say of a file what the file catalog says. Digests (manifest.ts) tell
+ * that a manifest is what was written; that it was right, and one without a digest, only the catalog
+ * can tell: a wrong bound or count makes other engines skip rows or count wrong.
  */
 import { addedEntry, type ManifestEntry } from '#src/iceberg/manifest-entry';
 import { DamagedTableError, dataFileUri, type TablePlace } from '#src/iceberg/table-place';

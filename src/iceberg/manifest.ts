@@ -1,7 +1,13 @@
 /**
  * Manifest files and manifest lists: a snapshot names a list, the list names manifests with the
  * partitions they reach over, a manifest names data files. All of it is immutable once written.
+ *
+ * Avro has no checksums. A flipped bit in a header is a valid file whose schema gives a column
+ * another field id or logical type, which our reader does not look at and others go by. So a snapshot
+ * tells the SHA-256 of its list in its summary, and a list those of its manifests in its header. What
+ * an older version or another program wrote tells none; a commit on top of it does.
  */
+import { createHash } from 'node:crypto';
 import { assert } from '#src/base/errors';
 import { decodeAvro, encodeAvro } from '#src/iceberg/avro-file';
 import { MANIFEST_LIST_SCHEMA, manifestEntrySchema } from '#src/iceberg/avro-schemas';
@@ -15,7 +21,12 @@ import {
 } from '#src/iceberg/manifest-entry';
 import { partitionSpecJson, type SchemaJson, SPEC_ID } from '#src/iceberg/schema-json';
 import type { PartitionTuple, TableDefinition } from '#src/iceberg/table-definition';
-import type { Snapshot } from '#src/iceberg/table-metadata';
+import type { Snapshot, Summary } from '#src/iceberg/table-metadata';
+
+/** The summary key of the SHA-256 of a snapshot's manifest list. */
+const LIST_SHA256_KEY = 'bullion.manifest-list-sha256';
+/** The header key of the SHA-256 of each manifest, in the list's order. */
+const MANIFESTS_SHA256_KEY = 'bullion.manifests-sha256';
 
 /** Smallest and largest value of one partition field over the files of a manifest. */
 interface FieldSummary {
@@ -42,6 +53,8 @@ export interface ManifestFile {
   readonly existing_rows_count: number;
   readonly deleted_rows_count: number;
   readonly partitions: readonly FieldSummary[] | null;
+  /** Of its bytes; no field of a row, but of the list's header. */
+  readonly sha256?: string;
 }
 
 export function encodeManifest(
@@ -67,7 +80,7 @@ export function encodeManifest(
 /** The row that stands for a manifest in the list of snapshot `sequenceNumber`. */
 export function manifestRow(
   definition: TableDefinition,
-  file: { readonly path: string; readonly length: number },
+  file: { readonly path: string; readonly bytes: Uint8Array },
   entries: readonly ManifestEntry[],
   added: { readonly snapshotId: number; readonly sequenceNumber: number },
 ): ManifestFile {
@@ -78,7 +91,7 @@ export function manifestRow(
   const sequences = entries.filter(isLive).map((entry) => entry.sequence_number ?? sequenceNumber);
   return {
     manifest_path: file.path,
-    manifest_length: file.length,
+    manifest_length: file.bytes.length,
     partition_spec_id: SPEC_ID,
     content: 0,
     sequence_number: sequenceNumber,
@@ -91,6 +104,7 @@ export function manifestRow(
     existing_rows_count: rows(STATUS.existing),
     deleted_rows_count: rows(STATUS.deleted),
     partitions: summaries(definition, entries),
+    sha256: sha256Of(file.bytes),
   };
 }
 
@@ -99,12 +113,13 @@ export async function decodeManifest(
   row: ManifestFile,
   bytes: Uint8Array,
 ): Promise<NumberedEntry[]> {
-  const { manifest_path: path, sequence_number } = row;
+  const { manifest_path: path, sequence_number, sha256 } = row;
   // avsc takes a file that ends early for one with fewer records.
   assert(
     bytes.length === row.manifest_length,
     `${path} has ${bytes.length} bytes, not the ${row.manifest_length} its manifest list names`,
   );
+  assert(sha256 === undefined || sha256 === sha256Of(bytes), `${path} has another digest`);
   const { records } = await decodeAvro<ManifestEntry>(bytes);
   const expected = row.added_files_count + row.existing_files_count + row.deleted_files_count;
   assert(records.length === expected, `${path} has ${records.length} entries, not ${expected}`);
@@ -115,6 +130,7 @@ export async function decodeManifest(
   }));
 }
 
+/** The bytes of a list whose rows all tell a digest. */
 export function encodeManifestList(
   snapshot: Pick<Snapshot, 'snapshot-id' | 'parent-snapshot-id' | 'sequence-number'>,
   rows: readonly ManifestFile[],
@@ -126,13 +142,33 @@ export function encodeManifestList(
       'parent-snapshot-id': String(snapshot['parent-snapshot-id'] ?? null),
       'sequence-number': String(snapshot['sequence-number']),
       'format-version': '2',
+      [MANIFESTS_SHA256_KEY]: rows.map(({ sha256 }) => sha256).join(','),
     },
     records: rows,
   });
 }
 
-export async function decodeManifestList(bytes: Uint8Array): Promise<ManifestFile[]> {
-  return (await decodeAvro<ManifestFile>(bytes)).records;
+/** A snapshot's summary, with the digest of its list. */
+export function sealedSummary(summary: Summary, list: Uint8Array): Summary {
+  return { ...summary, [LIST_SHA256_KEY]: sha256Of(list) };
+}
+
+/** The rows of a snapshot's list. */
+export async function decodeManifestList(
+  { 'manifest-list': uri, summary }: Pick<Snapshot, 'manifest-list' | 'summary'>,
+  bytes: Uint8Array,
+): Promise<ManifestFile[]> {
+  const sha256 = summary[LIST_SHA256_KEY];
+  assert(sha256 === undefined || sha256 === sha256Of(bytes), `${uri} has another digest`);
+  const { records, metadata } = await decodeAvro<ManifestFile>(bytes);
+  const digests = metadata[MANIFESTS_SHA256_KEY]?.split(',');
+  return digests === undefined
+    ? records
+    : records.map((row, i) => ({ ...row, sha256: digests[i] as string }));
+}
+
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 export function hasLiveFiles(row: ManifestFile): boolean {

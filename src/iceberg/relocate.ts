@@ -13,6 +13,8 @@ import {
   encodeManifest,
   encodeManifestList,
   type ManifestFile,
+  sealedSummary,
+  sha256Of,
 } from '#src/iceberg/manifest';
 import { metadataFolder, nameOf } from '#src/iceberg/metadata-files';
 import { currentSchema, type Snapshot, type TableMetadata } from '#src/iceberg/table-metadata';
@@ -48,11 +50,14 @@ class Move {
 
   async snapshot(snapshot: Snapshot): Promise<Snapshot> {
     const uri = snapshot['manifest-list'];
-    const rows = await undamaged(uri, async () => decodeManifestList(await this.#read(uri)));
+    const rows = await undamaged(uri, async () =>
+      decodeManifestList(snapshot, await this.#read(uri)),
+    );
     const moved: ManifestFile[] = [];
     for (const row of rows) moved.push(await this.#manifest(row));
     const bytes = await encodeManifestList(snapshot, moved);
-    return { ...snapshot, 'manifest-list': await this.#write(uri, bytes) };
+    const summary = sealedSummary(snapshot.summary, bytes);
+    return { ...snapshot, 'manifest-list': await this.#write(uri, bytes), summary };
   }
 
   async #manifest(row: ManifestFile): Promise<ManifestFile> {
@@ -67,7 +72,12 @@ class Move {
     const { definition } = this.#place;
     const bytes = await encodeManifest(definition, currentSchema(this.#metadata), moved);
     const path = await this.#write(uri, bytes);
-    const result = { ...row, manifest_path: path, manifest_length: bytes.length };
+    const result = {
+      ...row,
+      manifest_path: path,
+      manifest_length: bytes.length,
+      sha256: sha256Of(bytes),
+    };
     this.#manifests.set(uri, result);
     return result;
   }

@@ -15,6 +15,7 @@ import {
   type ManifestFile,
   manifestRow,
   mayHold,
+  sealedSummary,
 } from '#src/iceberg/manifest';
 import {
   addedEntry,
@@ -39,6 +40,7 @@ import {
   readManifest,
   readManifestList,
   type TablePlace,
+  withDigest,
 } from '#src/iceberg/table-place';
 import type { StagedFile } from '#src/lake/staged-file';
 import { uriOf } from '#src/warehouse/warehouse';
@@ -92,7 +94,7 @@ export async function writeSnapshot(
   step('after-manifest');
 
   const listFile = manifestListFile(definition.name, writer.snapshotId);
-  const snapshot: Snapshot = {
+  const unsealed: Snapshot = {
     'snapshot-id': writer.snapshotId,
     ...(parent && { 'parent-snapshot-id': parent['snapshot-id'] }),
     'sequence-number': sequenceNumber,
@@ -102,9 +104,12 @@ export async function writeSnapshot(
     summary: summaryOf(definition, parent?.summary, { added, removed }, change.epoch),
     'schema-id': base['current-schema-id'],
   };
-  await warehouse.put(listFile, await encodeManifestList(snapshot, [...fresh, ...kept]));
+  const rows: ManifestFile[] = [...fresh];
+  for (const row of kept) rows.push(await withDigest(place, row));
+  const list = await encodeManifestList(unsealed, rows);
+  await warehouse.put(listFile, list);
   step('after-manifest-list');
-  return snapshot;
+  return { ...unsealed, summary: sealedSummary(unsealed.summary, list) };
 }
 
 class ManifestWriter {
@@ -126,7 +131,7 @@ class ManifestWriter {
     const path = manifestFile(definition.name, this.snapshotId, this.#written++);
     const bytes = await encodeManifest(definition, currentSchema(this.#base), entries);
     await warehouse.put(path, bytes);
-    const file = { path: uriOf(warehouse, path), length: bytes.length };
+    const file = { path: uriOf(warehouse, path), bytes };
     return manifestRow(definition, file, entries, {
       snapshotId: this.snapshotId,
       sequenceNumber: this.#sequenceNumber,

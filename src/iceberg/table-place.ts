@@ -2,7 +2,12 @@
 import { assert, errorCode } from '#src/base/errors';
 import type { Catalog } from '#src/iceberg/catalog';
 import type { StepHook } from '#src/iceberg/commit-steps';
-import { decodeManifest, decodeManifestList, type ManifestFile } from '#src/iceberg/manifest';
+import {
+  decodeManifest,
+  decodeManifestList,
+  type ManifestFile,
+  sha256Of,
+} from '#src/iceberg/manifest';
 import { isLive, type NumberedEntry } from '#src/iceberg/manifest-entry';
 import type { TableDefinition } from '#src/iceberg/table-definition';
 import type { Retention, Snapshot } from '#src/iceberg/table-metadata';
@@ -44,7 +49,7 @@ type ReadPlace = Pick<Lake, 'warehouse'>;
 export function readManifestList(lake: ReadPlace, snapshot: Snapshot): Promise<ManifestFile[]> {
   const uri = snapshot['manifest-list'];
   return undamaged(uri, async () => {
-    const rows = await decodeManifestList(await readUri(lake, uri));
+    const rows = await decodeManifestList(snapshot, await readUri(lake, uri));
     // avsc takes a list that ends early for a shorter one.
     const files = rows.reduce((n, row) => n + row.added_files_count + row.existing_files_count, 0);
     const expected = Number(snapshot.summary['total-data-files'] ?? files);
@@ -56,6 +61,13 @@ export function readManifestList(lake: ReadPlace, snapshot: Snapshot): Promise<M
 export function readManifest(lake: ReadPlace, row: ManifestFile): Promise<NumberedEntry[]> {
   const uri = row.manifest_path;
   return undamaged(uri, async () => decodeManifest(row, await readUri(lake, uri)));
+}
+
+/** The row, with the digest of its manifest where an older version of the program told none. */
+export async function withDigest(lake: ReadPlace, row: ManifestFile): Promise<ManifestFile> {
+  if (row.sha256 !== undefined) return row;
+  const uri = row.manifest_path;
+  return undamaged(uri, async () => ({ ...row, sha256: sha256Of(await readUri(lake, uri)) }));
 }
 
 function readUri({ warehouse }: ReadPlace, uri: string): Promise<Buffer> {

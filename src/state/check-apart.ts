@@ -13,6 +13,21 @@ export interface StateCheck {
   stop(): void;
 }
 
+/**
+ * An owner is about to open it and waits; has opened it, perhaps; or somebody only looks, perhaps at
+ * candles.
+ */
+export type CheckPurpose = 'awaited' | 'beside' | 'look' | 'look at candles';
+
+/** What the process says when what it is waited for is sound. */
+export const SOUND = 'sound so far';
+
+/** What it says of anything else, before it ends. */
+export interface Refusal {
+  readonly exitCode: ExitCode;
+  readonly said: string;
+}
+
 /** What a start reads is read in well under a second; a reader lost in a damaged tree never ends. */
 const CORE_MS_MAX = 60_000;
 /** What bad pages do to whoever reads them. */
@@ -20,23 +35,37 @@ const CRASHES: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'S
 
 /** `isAwaited`: somebody is waiting for the core; otherwise it goes on in what time is left over. */
 export function checkStateApart(directory: string, isAwaited = true): StateCheck {
+  return checkApart(directory, isAwaited ? 'awaited' : 'beside');
+}
+
+/**
+ * For whoever only looks, beside an owner or without one: resolves when everything but candles has
+ * been read, and with `candles` these, too.
+ */
+export async function checkBeforeLooking(directory: string, candles: boolean): Promise<void> {
+  await checkApart(directory, candles ? 'look at candles' : 'look').core;
+}
+
+function checkApart(directory: string, purpose: CheckPurpose): StateCheck {
   const program = fileURLToPath(new URL('./check-process.js', import.meta.url));
-  const child = fork(program, [directory, isAwaited ? 'awaited' : 'beside'], {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  const child = fork(program, [directory, purpose], {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     env: {},
     execArgv: [],
   });
   let isStopped = false;
   let isLate = false;
-  const whole = ended(child).then(({ code, signal, said }) => {
+  let refusal: Refusal | undefined;
+  const whole = ended(child).then(({ code, signal }) => {
     if (code === EXIT.ok || isStopped) return;
     if (isLate) throw new StateCorruptError(directory, 'reading it does not come to an end');
     if (signal !== null) {
       if (!CRASHES.has(signal)) return; // somebody ended it: nothing is known
       throw new StateCorruptError(directory, `reading it ended a process with ${signal}`);
     }
-    throw code === EXIT.io || code === EXIT.config
-      ? new UserError(code as ExitCode, said)
+    const { exitCode, said } = refusal ?? { exitCode: code, said: `it ended with ${code}` };
+    throw exitCode === EXIT.io || exitCode === EXIT.config
+      ? new UserError(exitCode, said)
       : new StateCorruptError(directory, `reading it failed: ${said.split('\n', 1)[0]}`);
   });
   const giveUp = (): void => {
@@ -44,8 +73,13 @@ export function checkStateApart(directory: string, isAwaited = true): StateCheck
     child.kill('SIGKILL');
   };
   // Beside a busy owner it may take as long as it takes.
-  const timer = isAwaited ? setTimeout(giveUp, CORE_MS_MAX) : undefined;
-  const sound = new Promise<void>((resolve) => child.once('message', () => resolve()));
+  const timer = purpose === 'beside' ? undefined : setTimeout(giveUp, CORE_MS_MAX);
+  const sound = new Promise<void>((resolve) => {
+    child.on('message', (said: typeof SOUND | Refusal) => {
+      if (said === SOUND) resolve();
+      else refusal = said;
+    });
+  });
   const core = Promise.race([sound, whole]).finally(() => clearTimeout(timer));
   core.catch(() => {}); // told to whoever awaits either
   whole.catch(() => {});
@@ -61,13 +95,9 @@ export function checkStateApart(directory: string, isAwaited = true): StateCheck
 
 function ended(
   child: ChildProcess,
-): Promise<{ code: number | null; signal: NodeJS.Signals | null; said: string }> {
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
-  });
+): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve({ code, signal, said }));
+    child.once('close', (code, signal) => resolve({ code, signal }));
   });
 }

@@ -38,8 +38,12 @@ export class Environment {
   }
 
   /** Opens an environment that exists; undefined when there is none. */
-  static open(databases: Databases, directory: string, readOnly: boolean): Environment | undefined {
-    const db = databases.open(directory, readOnly);
+  static async open(
+    databases: Databases,
+    directory: string,
+    readOnly: boolean,
+  ): Promise<Environment | undefined> {
+    const db = await databases.open(directory, readOnly);
     return db && new Environment(directory, db);
   }
 

@@ -18,12 +18,11 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ABORT, open, type RootDatabase } from 'lmdb';
+import { ABORT } from 'lmdb';
 import { EXIT, errorCode, UserError } from '#src/base/errors';
 import type { Databases, KeyValuePair } from '#src/base/key-value';
+import { type Lmdb, openLmdb } from '#src/state/open-lmdb';
 import { readError, StateCorruptError } from '#src/state/state-errors';
-
-type Lmdb = RootDatabase<Uint8Array, Uint8Array>;
 
 const DATA_FILE = 'data.mdb';
 /** Of the first meta page: the magic number, and the page size that says where the second is. */
@@ -40,7 +39,7 @@ const REHEARSAL = Uint8Array.of(0);
  * Opens an environment that exists; undefined when there is none. Throws StateCorruptError when
  * the directory is there without the data file, or the file does not start as LMDB's does.
  */
-function openEnvironment(directory: string, readOnly: boolean): Lmdb | undefined {
+async function openEnvironment(directory: string, readOnly: boolean): Promise<Lmdb | undefined> {
   const path = join(directory, DATA_FILE);
   try {
     checkHeader(directory, path);
@@ -60,7 +59,7 @@ async function createEnvironment(directory: string, first: readonly KeyValuePair
     rmSync(temporary, { recursive: true, force: true });
     mkdirSync(temporary, { recursive: true, mode: 0o700 });
     proveRoom(join(temporary, 'room'));
-    const db = openLmdb(temporary, false);
+    const db = await openLmdb(temporary, false);
     try {
       await db.childTransaction(() => {
         for (const { key, value } of first) db.put(key, value);
@@ -86,7 +85,7 @@ export const lmdbDatabases: Databases = { open: openEnvironment, create: createE
  * damage that only a writer meets.
  */
 export async function rehearseWrite(directory: string): Promise<void> {
-  const db = openLmdb(directory, false);
+  const db = await openLmdb(directory, false);
   try {
     db.transactionSync(() => {
       db.putSync(REHEARSAL, REHEARSAL);
@@ -110,27 +109,6 @@ function proveRoom(path: string): void {
     closeSync(fd);
   }
   rmSync(path);
-}
-
-function openLmdb(directory: string, readOnly: boolean): Lmdb {
-  const options = {
-    path: directory,
-    encoding: 'binary',
-    keyEncoding: 'binary',
-    noSubdir: false,
-    // Without it, un-flushed commits are trusted when the boot id is unchanged (a copied directory,
-    // a snapshot of a machine) and came back as wrong values.
-    safeRestore: true,
-    // With it, a failed commit also rejects a promise that nobody can reach: an unhandled rejection.
-    eventTurnBatching: false,
-    permissionsMode: 0o600,
-    readOnly,
-  } as const;
-  try {
-    return open<Uint8Array, Uint8Array>(options);
-  } catch (error) {
-    throw readError(directory, error);
-  }
 }
 
 function checkHeader(directory: string, path: string): void {

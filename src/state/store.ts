@@ -60,8 +60,11 @@ export class StateStore {
 
   static async open(directory: string, options: OpenOptions): Promise<StateStore> {
     const environment =
-      Environment.open(options.databases ?? lmdbDatabases, directory, options.readOnly === true) ??
-      (await create(directory, options));
+      (await Environment.open(
+        options.databases ?? lmdbDatabases,
+        directory,
+        options.readOnly === true,
+      )) ?? (await create(directory, options));
     const store = new StateStore(environment);
     try {
       checkFormat(directory, store.identity);
@@ -273,14 +276,13 @@ export class StateStore {
   /** Proves everything that a start reads. */
   verifyCore(): void {
     this.verifyLists();
-    const others = [AREA.instrument, AREA.removed, AREA.mark, AREA.job];
-    for (const area of others) this.#environment.verifyArea(area);
     for (const _ of this.pendingCandles());
   }
 
-  /** Proves that no data file and no interval set is missing, for whoever then asks for some of them. */
+  /** Proves that nothing is missing but candles, for whoever then asks for some of it. */
   verifyLists(): void {
-    for (const area of [AREA.file, AREA.intervals]) this.#environment.verifyArea(area);
+    const lists = [AREA.file, AREA.intervals, AREA.instrument, AREA.removed, AREA.mark, AREA.job];
+    for (const area of lists) this.#environment.verifyArea(area);
   }
 
   /** Reads everything; throws StateCorruptError at the first thing that is wrong. */

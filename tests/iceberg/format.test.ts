@@ -150,7 +150,7 @@ test('manifests come back as they were, for us and for icebird', async () => {
           : deletedEntry(numbered, 2 ** 53 - 2);
       });
       const bytes = await encodeManifest(definition, schemaJson(definition, 3), entries);
-      const place = { path: 'file:///m', length: bytes.length };
+      const place = { path: 'file:///m', bytes };
       const row = manifestRow(definition, place, entries, {
         snapshotId: 5,
         sequenceNumber: 2 ** 41,

@@ -12,7 +12,7 @@ import { nodeDisk } from '#src/base/node-disk';
 import { COMMIT_STEPS } from '#src/iceberg/commit-steps';
 import { icebergTables } from '#src/iceberg/publication';
 import { type DataDirectory, publishEpoch } from '#src/supervision/data-directory';
-import { seeTable } from '#tests/iceberg/independent-reader';
+import { type SeenTable, seeTable } from '#tests/iceberg/independent-reader';
 import { CANDLES, GOLD } from '#tests/iceberg/lake-model';
 import { commitEpoch, DAY, epochFiles, openDirectory } from '#tests/iceberg/real-lake';
 import { temporaryDirectory } from '#tests/support/temporary-directory';
@@ -108,7 +108,13 @@ test('a directory that was moved, twice, keeps the history of its tables', async
   const assertWhole = async (data: DataDirectory): Promise<void> => {
     const { lake } = data.paths;
     const now = await seeTable(nodeDisk(), lake, CANDLES);
-    assert.deepEqual(now.snapshots, before.snapshots);
+    // The lists are written anew, so their digests are others.
+    const told = ({ snapshots }: SeenTable) =>
+      snapshots.map(({ summary: { 'bullion.manifest-list-sha256': _, ...summary }, ...rest }) => ({
+        ...rest,
+        summary,
+      }));
+    assert.deepEqual(told(now), told(before));
     for (const [i, { id, epoch }] of now.snapshots.entries()) {
       const { files } = await seeTable(nodeDisk(), lake, CANDLES, id);
       assert.deepEqual(

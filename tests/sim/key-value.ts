@@ -99,7 +99,7 @@ export class StoreHands implements Databases {
     this.#events = events;
   }
 
-  open(directory: string): KeyValue | undefined {
+  async open(directory: string): Promise<KeyValue | undefined> {
     if (this.dead) throw new Died('the process is dead');
     const store = this.#stores.get(directory);
     return store && new Handle(store, this, this.#events);

@@ -147,8 +147,8 @@ type Walk = (pairs: KeyValuePair[]) => KeyValuePair[];
 function lmdbWith(replace: (db: KeyValue) => Partial<KeyValue>): Databases {
   return {
     create: lmdbDatabases.create,
-    open(directory, readOnly) {
-      const db = lmdbDatabases.open(directory, readOnly);
+    async open(directory, readOnly) {
+      const db = await lmdbDatabases.open(directory, readOnly);
       if (db === undefined) return undefined;
       const replaced = replace(db);
       return new Proxy(db, {

@@ -383,7 +383,7 @@ if (isMainThread) {
   test('a commit that fails while a new state is made is one sentence', async (t) => {
     const directory = join(temporaryDirectory(t), 'state');
     const databases: Databases = {
-      open: () => undefined,
+      open: async () => undefined,
       create: () => Promise.reject(Object.assign(new Error('Input/output error'), { code: 5 })),
     };
     await assert.rejects(

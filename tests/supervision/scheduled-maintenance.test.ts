@@ -38,8 +38,8 @@ function failing(faults: Faults): Databases {
       },
     });
   return {
-    open(directory, readOnly) {
-      const db = lmdbDatabases.open(directory, readOnly);
+    async open(directory, readOnly) {
+      const db = await lmdbDatabases.open(directory, readOnly);
       return db && wrap(db);
     },
     create: async (directory, first) => wrap(await lmdbDatabases.create(directory, first)),
