@@ -18,8 +18,9 @@ import { StateStore } from '#src/state/store';
 /** The parent is starting meanwhile. */
 const NICENESS = 5;
 
-/** Whoever waits is gone: nobody will read the answer. */
-process.on('disconnect', () => process.exit(EXIT.ok));
+// Whoever waits is gone: nobody will read the answer. Not in order, because the next owner may be
+// opening the state, and whoever closes LMDB last destroys its mutexes (open-lmdb.ts).
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // A terminal's Ctrl-C is for the parent, which ends this process with itself.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});

@@ -8,14 +8,30 @@
  * error. Two processes that do nothing but open and close meet it once in some 500 times. An
  * environment that did open is safe: nobody is last while it is open. One that did not has to be
  * closed, because the next process to open alone makes the mutexes anew.
- *
- * `openAsClass` is LMDB's `open` in two steps: the second one can fail with the environment at hand.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { openAsClass, type RootDatabase } from 'lmdb';
+import * as lmdb from 'lmdb';
 import { isLmdbError, readError } from '#src/state/state-errors';
 
-export type Lmdb = RootDatabase<Uint8Array, Uint8Array>;
+export type Lmdb = lmdb.RootDatabase<Uint8Array, Uint8Array>;
+
+/** The binding's environment below the database; its declarations leave it out. */
+interface NativeEnvironment {
+  close(): void;
+}
+type Binding = { readonly nativeAddon: { readonly Env: { readonly prototype: object } } };
+
+/** The environment that is being opened. */
+let opening: NativeEnvironment | undefined;
+
+// `open` gives every environment its path as soon as it has one, and keeps it to itself when a later
+// step fails: this is where it can be had.
+Object.defineProperty((lmdb as unknown as Binding).nativeAddon.Env.prototype, 'path', {
+  set(this: NativeEnvironment, value: string) {
+    opening = this;
+    Object.defineProperty(this, 'path', { value, writable: true });
+  },
+});
 
 /** EINVAL: of a mutex that was destroyed. */
 const SPOILT = 22;
@@ -25,7 +41,7 @@ const ATTEMPTS = 10;
 export async function openLmdb(directory: string, readOnly: boolean): Promise<Lmdb> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await openOnce(directory, readOnly);
+      return openOnce(directory, readOnly);
     } catch (error) {
       const isSpoilt = isLmdbError(error) && error.code === SPOILT;
       if (!isSpoilt || attempt > ATTEMPTS) throw readError(directory, error);
@@ -34,10 +50,7 @@ export async function openLmdb(directory: string, readOnly: boolean): Promise<Lm
   }
 }
 
-/** As it is: the binding's declarations leave out the constructor. */
-type LmdbClass = new (name: null, options: object) => Lmdb;
-
-async function openOnce(directory: string, readOnly: boolean): Promise<Lmdb> {
+function openOnce(directory: string, readOnly: boolean): Lmdb {
   const options = {
     path: directory,
     encoding: 'binary',
@@ -51,13 +64,12 @@ async function openOnce(directory: string, readOnly: boolean): Promise<Lmdb> {
     permissionsMode: 0o600,
     readOnly,
   } as const;
-  const Store = openAsClass({ ...options }) as unknown as LmdbClass;
-  // What `open` says of the database it opens itself: to close it is to close the environment.
-  const root = { isRoot: true };
   try {
-    return new Store(null, { ...options, ...root });
+    return lmdb.open<Uint8Array, Uint8Array>(options);
   } catch (error) {
-    await (Object.assign(Object.create(Store.prototype as object), root) as Lmdb).close();
+    opening?.close();
     throw error;
+  } finally {
+    opening = undefined;
   }
 }
