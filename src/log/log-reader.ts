@@ -195,6 +195,7 @@ export class LogReader {
     this.#nextSequence = cursor.firstSequence;
     this.#left = cursor.frames;
     while (this.#nextSequence < this.#wanted) {
+      if (this.#at + FRAME_HEADER_BYTES > this.#blockEnd) this.#badBlock();
       this.#at += FRAME_HEADER_BYTES + this.#view.getUint32(this.#at + FRAME.bytes, true);
       this.#nextSequence++;
       this.#left--;

@@ -1,5 +1,6 @@
 /** Everything there is to know of one segment, by reading all of it. */
 import type { Disk } from '#src/base/disk';
+import { assert } from '#src/base/errors';
 import { FRAME, FRAME_HEADER_BYTES } from '#src/log/layout';
 import { BLOCK_READ, type Damage, NO_BLOCK, SegmentCursor } from '#src/log/segment-cursor';
 
@@ -58,10 +59,11 @@ export function scanSegment(disk: Disk, dir: string, segment: number): SegmentSc
 
 /** Receive time of the last frame of the cursor's block. */
 function lastReceiveTimeUs(cursor: SegmentCursor): number {
-  const { view, payloadStart, frames, firstReceiveTimeUs } = cursor;
+  const { view, payloadStart, payloadEnd, frames, firstReceiveTimeUs } = cursor;
   let at = payloadStart;
   let deltaUs = 0;
   for (let left = frames; left > 0; left--) {
+    assert(at + FRAME_HEADER_BYTES <= payloadEnd, 'a proven block is shorter than its frames');
     deltaUs = view.getUint32(at + FRAME.receiveDeltaUs, true);
     at += FRAME_HEADER_BYTES + view.getUint32(at + FRAME.bytes, true);
   }

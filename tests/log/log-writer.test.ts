@@ -4,10 +4,11 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { EXIT, UserError } from '#src/base/errors';
+import { AssertionError, EXIT, UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
 import { describeLog } from '#src/log/describe';
 import { FRAME_BYTES_MAX } from '#src/log/frame';
+import { BLOCK, BLOCK_HEADER_BYTES, FRAME, SEGMENT_HEADER_BYTES } from '#src/log/layout';
 import { dropSegmentsBelow } from '#src/log/retention';
 import { readSeal, sealPath, segmentPath } from '#src/log/segment-files';
 import {
@@ -285,6 +286,22 @@ test('what the last epoch used is missed when it is gone, and its sequences are 
     [50, 70],
   );
   assert.equal(read.skipped, 19);
+});
+
+test('a block whose checksum holds and whose frames do not fit halts whoever reads it', async () => {
+  const disk = new MemoryDisk();
+  const writer = openWriter(disk);
+  for (let i = 0; i < 3; i++) appendFrame(writer, frameOf(i));
+  await writer.close();
+  const path = segmentPath(DIR, 0);
+  const bytes = Buffer.from(disk.contents(path));
+  const block = SEGMENT_HEADER_BYTES;
+  bytes.writeUInt32LE(0xffff_0000, block + BLOCK_HEADER_BYTES + FRAME.bytes);
+  bytes.writeUInt32LE(crc32(bytes.subarray(block + BLOCK.crcFrom)), block + BLOCK.crc);
+  disk.place(path, bytes);
+  assert.throws(() => openWriter(disk), AssertionError);
+  assert.throws(() => readLog(disk), AssertionError);
+  assert.throws(() => readLog(disk, 2), AssertionError);
 });
 
 test('garbage after the last block is a torn tail, whatever it looks like', async () => {

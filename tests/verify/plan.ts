@@ -65,14 +65,20 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
       check(`fuzzing, ${part}`, 'fuzz', ['--only', part, '--count', some(200_000, 1_000)]),
     ),
     check('planted bugs', 'planted', ['--count', isLong ? '0' : some(5, 1)]),
-    check('corruption', 'corruption', ['--count', some(1_000, 24)], timed(360)),
+    check('corruption', 'corruption', ['--count', some(1_000, 24)], timed(280)),
     ...['first', 'second'].map((half) =>
       check(
         `random kill -9, ${half} half`,
         'crash',
         ['--only', 'kills', '--count', some(100, 4)],
-        timed(260),
+        timed(210),
       ),
+    ),
+    check(
+      'crashes at failpoints',
+      'crash',
+      ['--only', 'failpoints', ...(isQuick ? ['--count', '6'] : [])],
+      timed(260),
     ),
     ...['first', 'second'].map((half) =>
       check(
@@ -86,14 +92,8 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
         { program: 'sim/main.js', seedOption: '--first-seed' },
       ),
     ),
-    check('faults in actors, signals, clocks', 'crash', ['--only', 'process'], timed(120)),
-    check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)], timed(100)),
-    check(
-      'crashes at failpoints',
-      'crash',
-      ['--only', 'failpoints', ...(isQuick ? ['--count', '6'] : [])],
-      timed(),
-    ),
+    check('faults in actors, signals, clocks', 'crash', ['--only', 'process'], timed(110)),
+    check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)], timed()),
     check('recovery', 'recovery', isQuick ? ['--count', '30000'] : [], { lane: 'alone' }),
   ];
 }
