@@ -59,11 +59,11 @@ process.on('unhandledRejection', (error) => void die(error));
 
 nameThread(spec.id);
 pinThread(spec.cores);
-if (spec.role === 'gateway') giveWay();
 const { control, run } = await start();
 if (parentPort === null) throw new Error('actors/thread.js runs as a worker thread only');
 expose(control, controlEndpoint(parentPort));
 parentPort.postMessage('loaded'); // the first message: see src/base/loading-threads.ts
+if (spec.role === 'gateway') giveWay(); // not before: a start waits for it
 await line.ready();
 await run;
 process.exit(0); // of this thread only: its ports would keep it alive
