@@ -4,8 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { type FastifyInstance, fastify } from 'fastify';
-import type { Column } from '#schemas/schema';
-import { TRADE } from '#schemas/trade';
+import { tradeColumn } from '#schemas/trade';
 import { Answers } from '#src/api/answers';
 import { createGateway } from '#src/api/gateway';
 import { listen } from '#src/api/listen';
@@ -114,11 +113,10 @@ describe('an answer', () => {
   const MIB = 1024 * 1024;
 
   it('has at most 16 MiB', async () => {
-    const column = TRADE.columns.find(({ name }) => name === 'symbol') as Column;
     const encode = (text: string) =>
       runQuery({} as QueryPlace, {
         kind: 'encode',
-        columns: [column],
+        columns: [tradeColumn('symbol')],
         rows: [{ symbol: text }],
         format: 'json',
       });
