@@ -15,7 +15,7 @@ import {
   ringToCandles,
   validationDoorbell,
 } from '#src/runtime/group-memory';
-import type { Machine } from '#src/runtime/machine';
+import type { MachineWithState } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { CandlesSpec } from '#src/runtime/thread-spec';
 import { StateStore } from '#src/state/store';
@@ -24,7 +24,7 @@ import { CandlesActor } from './candles.js';
 export async function start(
   spec: CandlesSpec,
   line: Remote<SupervisorLine>,
-  machine: Machine,
+  machine: MachineWithState,
 ): Promise<StartedActor<CandlesControl>> {
   const { memory, config, instruments, paths } = spec;
   const store = await StateStore.open(paths.state, {

@@ -23,7 +23,7 @@ import { QueryPool } from '#src/query/pool';
 import type { GatewayControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import { gatewayDoorbell } from '#src/runtime/group-memory';
-import type { Machine } from '#src/runtime/machine';
+import type { MachineWithState } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import { endHungProcess, SupervisorWatch } from '#src/runtime/supervisor-watch';
 import type { GatewaySpec } from '#src/runtime/thread-spec';
@@ -38,7 +38,7 @@ const HEARTBEAT_MS = 250;
 export async function start(
   spec: GatewaySpec,
   line: Remote<SupervisorLine>,
-  machine: Machine,
+  machine: MachineWithState,
 ): Promise<StartedActor<GatewayControl>> {
   const { config, instruments, paths } = spec;
   const { http } = config;

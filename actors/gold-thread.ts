@@ -1,5 +1,5 @@
 /**
- * A gold shard on its thread: loads the last epoch's interval sets and runs.
+ * A gold shard on its thread: goes on from the last epoch's interval sets.
  */
 import type { Remote } from 'comlink';
 import type { StartedActor } from '#src/runtime/control';
@@ -14,7 +14,6 @@ import {
 import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { GoldSpec } from '#src/runtime/thread-spec';
-import { StateStore } from '#src/state/store';
 import { LiveTradesWriter } from '#src/trades/live-trades';
 import { GoldActor } from './gold.js';
 
@@ -23,16 +22,7 @@ export async function start(
   line: Remote<SupervisorLine>,
   machine: Machine,
 ): Promise<StartedActor> {
-  const { memory, shard, config, instruments, paths } = spec;
-  const store = await StateStore.open(paths.state, {
-    readOnly: true,
-    databases: machine.databases,
-  });
-  const intervals = new Map(
-    store.intervalSets().map(({ instrument, intervals }) => [instrument, intervals]),
-  );
-  await store.close();
-
+  const { memory, shard, config, instruments, intervals } = spec;
   const doorbell = goldDoorbell(memory, shard);
   const counters = new ActorCounters('gold', spec.board, spec.boardRow);
   let stopped = false;

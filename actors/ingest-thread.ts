@@ -14,10 +14,9 @@ import { LogWriter } from '#src/log/log-writer';
 import type { IngestControl, StartedActor } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
 import { validationDoorbell } from '#src/runtime/group-memory';
-import type { Machine } from '#src/runtime/machine';
+import type { MachineWithNetwork } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { IngestSpec } from '#src/runtime/thread-spec';
-import { StateStore } from '#src/state/store';
 import { RECENT_GAP_US, resumePoint } from '#src/trades/gaps';
 import { IntervalSet } from '#src/trades/interval-set';
 import { IngestActor } from './ingest.js';
@@ -27,23 +26,17 @@ const HEARTBEAT_MS = 250;
 export async function start(
   spec: IngestSpec,
   line: Remote<SupervisorLine>,
-  machine: Machine,
+  machine: MachineWithNetwork,
 ): Promise<StartedActor<IngestControl>> {
-  const { exchange, key, config, paths, instruments } = spec;
-  const store = await StateStore.open(paths.state, {
-    readOnly: true,
-    databases: machine.databases,
-  });
-  const progress = store.epoch().progress.find((p) => p.exchange === exchange);
+  const { exchange, key, config, paths, instruments, durableNextSequence } = spec;
   const resume: Record<string, { tradeId: number; timeUs: number }> = {};
   for (const instrument of instruments) {
-    const packed = store.intervals(instrument);
+    const packed = spec.intervals.get(instrument.code);
     if (packed === undefined) continue;
     const set = IntervalSet.unpack(packed);
     if (set.intervalCount === 0) continue;
     resume[instrument.nativeSymbol] = resumePoint(set, RECENT_GAP_US);
   }
-  await store.close();
 
   const log = LogWriter.open({
     disk: machine.disk,
@@ -52,7 +45,7 @@ export async function start(
     head: new LogHead(spec.head, 0),
     segmentBytesMax: config.bronze.segment_mb * 1024 * 1024,
     segmentAgeUsMax: config.bronze.segment_minutes * 60_000_000,
-    durableNextSequence: progress?.nextSequence ?? 0,
+    durableNextSequence,
   });
   const random = new Random(spec.seed);
   const doorbell = validationDoorbell(spec.doorbells, spec.validationShard);
@@ -70,8 +63,7 @@ export async function start(
     ports: {
       clock: machine.clock,
       timers: machine.timers,
-      sockets: machine.sockets,
-      httpGet: machine.httpGet,
+      ...machine.network,
       random: () => random.unit(),
       onAppended: () => doorbell.ring(),
       onEvent: ({ level, event, text }) => void line.log(level, text, { event }),

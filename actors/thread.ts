@@ -9,15 +9,13 @@ import { systemClock } from '#src/base/clock';
 import { UserError } from '#src/base/errors';
 import { nodeDisk } from '#src/base/node-disk';
 import { systemTimers } from '#src/base/timers';
-import { nodeHttpGet, nodeSockets } from '#src/feed/node-ports';
 import { giveWay, nameThread, pinThread } from '#src/runtime/affinity';
 import type { StartedActor } from '#src/runtime/control';
 import { controlEndpoint } from '#src/runtime/control-endpoint';
 import { runActor } from '#src/runtime/host';
-import type { Machine } from '#src/runtime/machine';
+import type { Machine, MachineWithNetwork, MachineWithState } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ThreadSpec } from '#src/runtime/thread-spec';
-import { lmdbDatabases } from '#src/state/open-environment';
 
 const spec = workerData.spec as ThreadSpec;
 const line = wrap<SupervisorLine>(controlEndpoint(workerData.line));
@@ -26,11 +24,18 @@ const machine: Machine = {
   clock: systemClock(),
   timers: systemTimers,
   disk: nodeDisk(),
-  databases: lmdbDatabases,
-  sockets: nodeSockets,
-  httpGet: nodeHttpGet,
   run: runActor,
 };
+
+const withState = async (): Promise<MachineWithState> => ({
+  ...machine,
+  databases: (await import('#src/state/open-environment')).lmdbDatabases,
+});
+
+const withNetwork = async (): Promise<MachineWithNetwork> => ({
+  ...machine,
+  network: (await import('#src/feed/node-ports')).nodeNetwork,
+});
 
 async function start(): Promise<StartedActor> {
   switch (spec.role) {
@@ -39,11 +44,11 @@ async function start(): Promise<StartedActor> {
     case 'gold':
       return (await import('./gold-thread.js')).start(spec, line, machine);
     case 'candles':
-      return (await import('./candles-thread.js')).start(spec, line, machine);
+      return (await import('./candles-thread.js')).start(spec, line, await withState());
     case 'ingest':
-      return (await import('./ingest-thread.js')).start(spec, line, machine);
+      return (await import('./ingest-thread.js')).start(spec, line, await withNetwork());
     case 'gateway':
-      return (await import('./gateway-thread.js')).start(spec, line, machine);
+      return (await import('./gateway-thread.js')).start(spec, line, await withState());
   }
 }
 

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path';
 import type { Remote } from 'comlink';
-import { exchangeKey } from '#schemas/exchange';
+import { type Exchange, exchangeKey } from '#schemas/exchange';
 import { LogHead } from '#src/log/log-head';
 import { LogReader } from '#src/log/log-reader';
 import { SlotPool } from '#src/ring/slot-pool';
@@ -15,7 +15,6 @@ import { goldDoorbell, ringBack, ringToGold, validationDoorbell } from '#src/run
 import type { Machine } from '#src/runtime/machine';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
 import type { ValidationSpec } from '#src/runtime/thread-spec';
-import { StateStore } from '#src/state/store';
 import { validatorOf } from '#src/trades/validator-of';
 import { ValidationActor } from './validation.js';
 
@@ -25,23 +24,8 @@ export async function start(
   machine: Machine,
 ): Promise<StartedActor<ValidationControl>> {
   const { memory, shard, config, instruments, paths } = spec;
-  const store = await StateStore.open(paths.state, {
-    readOnly: true,
-    databases: machine.databases,
-  });
-  const { progress: positions } = store.epoch();
-  await store.close();
 
-  const sources = spec.sources.map(({ exchange, head }) => {
-    const progress: ExchangeProgress = positions.find((p) => p.exchange === exchange) ?? {
-      exchange,
-      nextSequence: 0,
-      watermarkUs: 0,
-      frames: 0,
-      control: 0,
-      valid: 0,
-      deadLetters: 0,
-    };
+  const sources = spec.sources.map(({ exchange, head, progress = unread(exchange) }) => {
     const reader = LogReader.open({
       disk: machine.disk,
       dir: join(paths.bronze, exchangeKey(exchange)),
@@ -91,5 +75,18 @@ export async function start(
       .finally(() => {
         for (const { reader } of sources) reader.close();
       }),
+  };
+}
+
+/** Of a log that no epoch has come to. */
+function unread(exchange: Exchange): ExchangeProgress {
+  return {
+    exchange,
+    nextSequence: 0,
+    watermarkUs: 0,
+    frames: 0,
+    control: 0,
+    valid: 0,
+    deadLetters: 0,
   };
 }

@@ -4,13 +4,7 @@
  * Decimals are strings. Every error is a problem document (src/api/problem.ts). The gateway knows
  * neither store nor sockets: candles, trades and status come from whoever wires it.
  */
-import {
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifySchema,
-  fastify,
-} from 'fastify';
+import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Instrument } from '#schemas/instrument';
 import { Access, type AccessRules, THIS_MACHINE_ONLY } from '#src/api/access';
 import { type Admission, admit } from '#src/api/admission';
@@ -37,6 +31,7 @@ import {
 import { answerBrokenRequest } from '#src/api/raw-answer';
 import { registerRecent } from '#src/api/recent-routes';
 import { type LedgerSource, registerReports } from '#src/api/report-routes';
+import { serializersWhenAsked } from '#src/api/serializers';
 import { registerSnapshots } from '#src/api/snapshot-routes';
 import { registerSymbols } from '#src/api/symbol-routes';
 import { registerTrades } from '#src/api/trade-routes';
@@ -118,10 +113,16 @@ export async function createGateway(options: GatewayOptions): Promise<FastifyIns
       answerError(error, reply);
     },
     clientErrorHandler: answerBrokenRequest,
+    schemaController: {
+      compilersFactory: {
+        // Parameters are read by the literals that also make the schemas (src/api/parameters.ts);
+        // the declaration has Ajv in mind, which would be loaded otherwise.
+        buildValidator: (() => () => () => true) as never,
+        buildSerializer: serializersWhenAsked,
+      },
+    },
   });
   app.removeContentTypeParser('text/plain');
-  // Parameters are read by the literals that also make the schemas (src/api/parameters.ts).
-  app.setValidatorCompiler<FastifySchema>(() => () => true);
   app.setErrorHandler((error, _request, reply) => answerError(error, reply));
   const admission = admit(app, access, door);
   await documentRoutes(app);

@@ -8,13 +8,13 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { WebSocket } from 'ws';
 import { FRAME_BYTES_MAX } from '#src/log/frame';
-import type { HttpGet, HttpResponse, WebSocketConnector } from './ports.js';
+import type { HttpGet, HttpResponse, Network, WebSocketConnector } from './ports.js';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** How long the peer may take to answer our close frame before the socket is destroyed. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-export const nodeSockets: WebSocketConnector = {
+const sockets: WebSocketConnector = {
   open(url, handlers) {
     const options = {
       perMessageDeflate: false,
@@ -64,7 +64,7 @@ function readBody(response: IncomingMessage, bodyBytesMax: number): Promise<Uint
   });
 }
 
-export const nodeHttpGet: HttpGet = (url, headers, { timeoutMs, bodyBytesMax }) =>
+const httpGet: HttpGet = (url, headers, { timeoutMs, bodyBytesMax }) =>
   new Promise<HttpResponse>((resolve, reject) => {
     const request = new URL(url).protocol === 'http:' ? httpRequest : httpsRequest;
     const outgoing = request(url, {
@@ -86,3 +86,5 @@ export const nodeHttpGet: HttpGet = (url, headers, { timeoutMs, bodyBytesMax }) 
     });
     outgoing.end();
   });
+
+export const nodeNetwork: Network = { sockets, httpGet };

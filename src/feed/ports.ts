@@ -52,11 +52,14 @@ export type HttpGet = (
   options: HttpGetOptions,
 ) => Promise<HttpResponse>;
 
-export interface FeedPorts {
-  readonly clock: Clock;
-  readonly timers: Timers;
+export interface Network {
   readonly sockets: WebSocketConnector;
   readonly httpGet: HttpGet;
+}
+
+export interface FeedPorts extends Network {
+  readonly clock: Clock;
+  readonly timers: Timers;
   /** Uniform in [0, 1), from a seeded generator. */
   readonly random: () => number;
 }

@@ -61,7 +61,7 @@ export function encodeManifest(
   definition: TableDefinition,
   schema: SchemaJson,
   entries: readonly ManifestEntry[],
-): Promise<Buffer> {
+): Buffer {
   return encodeAvro({
     schema: manifestEntrySchema(definition.partition),
     metadata: {
@@ -109,18 +109,15 @@ export function manifestRow(
 }
 
 /** The entries of a manifest, each with its sequence numbers written out. */
-export async function decodeManifest(
-  row: ManifestFile,
-  bytes: Uint8Array,
-): Promise<NumberedEntry[]> {
+export function decodeManifest(row: ManifestFile, bytes: Uint8Array): NumberedEntry[] {
   const { manifest_path: path, sequence_number, sha256 } = row;
-  // avsc takes a file that ends early for one with fewer records.
+  // One that ends behind one of its blocks has fewer entries.
   assert(
     bytes.length === row.manifest_length,
     `${path} has ${bytes.length} bytes, not the ${row.manifest_length} its manifest list names`,
   );
   assert(sha256 === undefined || sha256 === sha256Of(bytes), `${path} has another digest`);
-  const { records } = await decodeAvro<ManifestEntry>(bytes);
+  const { records } = decodeAvro<ManifestEntry>(bytes);
   const expected = row.added_files_count + row.existing_files_count + row.deleted_files_count;
   assert(records.length === expected, `${path} has ${records.length} entries, not ${expected}`);
   return records.map((entry) => ({
@@ -134,7 +131,7 @@ export async function decodeManifest(
 export function encodeManifestList(
   snapshot: Pick<Snapshot, 'snapshot-id' | 'parent-snapshot-id' | 'sequence-number'>,
   rows: readonly ManifestFile[],
-): Promise<Buffer> {
+): Buffer {
   return encodeAvro({
     schema: MANIFEST_LIST_SCHEMA,
     metadata: {
@@ -154,13 +151,13 @@ export function sealedSummary(summary: Summary, list: Uint8Array): Summary {
 }
 
 /** The rows of a snapshot's list. */
-export async function decodeManifestList(
+export function decodeManifestList(
   { 'manifest-list': uri, summary }: Pick<Snapshot, 'manifest-list' | 'summary'>,
   bytes: Uint8Array,
-): Promise<ManifestFile[]> {
+): ManifestFile[] {
   const sha256 = summary[LIST_SHA256_KEY];
   assert(sha256 === undefined || sha256 === sha256Of(bytes), `${uri} has another digest`);
-  const { records, metadata } = await decodeAvro<ManifestFile>(bytes);
+  const { records, metadata } = decodeAvro<ManifestFile>(bytes);
   const digests = metadata[MANIFESTS_SHA256_KEY]?.split(',');
   return digests === undefined
     ? records

@@ -55,7 +55,7 @@ class Move {
     );
     const moved: ManifestFile[] = [];
     for (const row of rows) moved.push(await this.#manifest(row));
-    const bytes = await encodeManifestList(snapshot, moved);
+    const bytes = encodeManifestList(snapshot, moved);
     const summary = sealedSummary(snapshot.summary, bytes);
     return { ...snapshot, 'manifest-list': await this.#write(uri, bytes), summary };
   }
@@ -70,7 +70,7 @@ class Move {
       data_file: { ...entry.data_file, file_path: this.#uri(entry.data_file.file_path) },
     }));
     const { definition } = this.#place;
-    const bytes = await encodeManifest(definition, currentSchema(this.#metadata), moved);
+    const bytes = encodeManifest(definition, currentSchema(this.#metadata), moved);
     const path = await this.#write(uri, bytes);
     const result = {
       ...row,

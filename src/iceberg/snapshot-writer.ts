@@ -106,7 +106,7 @@ export async function writeSnapshot(
   };
   const rows: ManifestFile[] = [...fresh];
   for (const row of kept) rows.push(await withDigest(place, row));
-  const list = await encodeManifestList(unsealed, rows);
+  const list = encodeManifestList(unsealed, rows);
   await warehouse.put(listFile, list);
   step('after-manifest-list');
   return { ...unsealed, summary: sealedSummary(unsealed.summary, list) };
@@ -129,7 +129,7 @@ class ManifestWriter {
   async write(entries: readonly ManifestEntry[]): Promise<ManifestFile> {
     const { definition, warehouse } = this.place;
     const path = manifestFile(definition.name, this.snapshotId, this.#written++);
-    const bytes = await encodeManifest(definition, currentSchema(this.#base), entries);
+    const bytes = encodeManifest(definition, currentSchema(this.#base), entries);
     await warehouse.put(path, bytes);
     const file = { path: uriOf(warehouse, path), bytes };
     return manifestRow(definition, file, entries, {

@@ -20,8 +20,17 @@ const INTERRUPT_BUDGET_BYTES = 600_000;
  */
 const SEMI_SPACE_MIB_MAX = 4;
 
+/**
+ * The Parquet writer is WebAssembly: V8 compiles all of it plainly, and a function again, for speed,
+ * once it has done a certain amount of work. By default the first files of a process, of a few rows
+ * each, are enough for nearly all that are ever called: ten files take 300 ms of processor time. With
+ * eleven times the patience they take 130, and a full file afterwards what it took before.
+ */
+const WASM_TIERING_BUDGET = 20_000_000;
+
 /** For the threads made from now on. */
 export function tuneEngine(): void {
   setFlagsFromString(`--interrupt-budget=${INTERRUPT_BUDGET_BYTES}`);
   setFlagsFromString(`--max-semi-space-size=${SEMI_SPACE_MIB_MAX}`);
+  setFlagsFromString(`--wasm-tiering-budget=${WASM_TIERING_BUDGET}`);
 }

@@ -1,12 +1,13 @@
 /**
  * What a thread is told when it starts: plain data and shared memory, handed over as workerData.
- * Everything else it needs it opens itself (state read-only, logs, sockets), so a restarted thread
- * starts exactly like the first one.
+ * What the last epoch says comes along, for whoever needs it once; everything else a thread opens
+ * itself (logs, sockets; the state, where it is read later on), so a restarted one starts like the first.
  */
 import type { Exchange, ExchangeKey } from '#schemas/exchange';
 import type { Instrument } from '#schemas/instrument';
 import type { AccessRules } from '#src/api/access';
 import type { Config } from '#src/config/schema';
+import type { ExchangeProgress } from '#src/runtime/epoch-report';
 import type { GroupMemory } from '#src/runtime/group-memory';
 
 /** Folders of a data directory. */
@@ -40,13 +41,21 @@ interface Processing extends Common {
 export interface ValidationSpec extends Processing {
   readonly role: 'validation';
   readonly shard: number;
-  /** The exchanges this shard owns, with the head of each log (none when nobody appends to it). */
-  readonly sources: readonly { exchange: Exchange; head: SharedArrayBuffer | undefined }[];
+  /** The exchanges this shard owns. */
+  readonly sources: readonly {
+    readonly exchange: Exchange;
+    /** The head of its log; none when nobody appends to it. */
+    readonly head: SharedArrayBuffer | undefined;
+    /** Where the last epoch left off; none when no epoch has come to the log. */
+    readonly progress: ExchangeProgress | undefined;
+  }[];
 }
 
 export interface GoldSpec extends Processing {
   readonly role: 'gold';
   readonly shard: number;
+  /** The last epoch's interval sets of the shard's instruments, packed, by instrument code. */
+  readonly intervals: ReadonlyMap<number, Uint8Array>;
   /** Where the newest trades are shown (src/trades/live-trades.ts); undefined where nobody looks. */
   readonly liveTrades: SharedArrayBuffer | undefined;
 }
@@ -64,6 +73,10 @@ export interface IngestSpec extends Common {
   /** The group's doorbells, and the validation shard whose bell is rung after every append. */
   readonly doorbells: SharedArrayBuffer;
   readonly validationShard: number;
+  /** Sequence up to which the last epoch has made the log durable. */
+  readonly durableNextSequence: number;
+  /** The last epoch's interval sets of its instruments, packed, by instrument code. */
+  readonly intervals: ReadonlyMap<number, Uint8Array>;
   /** Seeds the jitter of this actor's back-off. */
   readonly seed: number;
 }

@@ -105,6 +105,8 @@ export class ProcessingGroup {
     const { config, paths, instruments, store, doorbells, board, boardRow, layout } = options;
     const { live, liveTrades } = options;
     const shape = groupShape(config);
+    const last = store.epoch();
+    const sets = store.intervalSets();
     const memory = allocateGroupMemory(shape, doorbells);
     this.#memory = memory;
     this.#pool = options.workers.lake({
@@ -132,16 +134,24 @@ export class ProcessingGroup {
     };
     const start = <C extends Stoppable>(spec: ThreadSpec) => options.workers.actor<C>(spec, line);
     this.candles = start({ ...common('candles'), role: 'candles', live });
-    this.gold = Array.from({ length: shape.goldShards }, (_, shard) =>
-      start({ ...common(`gold-${shard}`), role: 'gold', shard, liveTrades }),
-    );
+    this.gold = Array.from({ length: shape.goldShards }, (_, shard) => {
+      const intervals = new Map(
+        sets
+          .filter(({ instrument }) => instrument % shape.goldShards === shard)
+          .map(({ instrument, intervals }) => [instrument, intervals]),
+      );
+      return start({ ...common(`gold-${shard}`), role: 'gold', shard, intervals, liveTrades });
+    });
     this.validation = Array.from({ length: shape.validationShards }, (_, shard) => {
       const sources = EXCHANGES.filter(
         (exchange) => validationShardOf(exchange, shape.validationShards) === shard,
-      ).map((exchange) => ({ exchange, head: options.heads.get(exchange) }));
+      ).map((exchange) => ({
+        exchange,
+        head: options.heads.get(exchange),
+        progress: last.progress.find((p) => p.exchange === exchange),
+      }));
       return start({ ...common(`validation-${shard}`), role: 'validation', shard, sources });
     });
-    const last = store.epoch();
     const bronzeTables = {
       disk: options.disk,
       bronzeDir: paths.bronze,

@@ -32,6 +32,7 @@ import { commitSteps } from '#src/supervision/epoch-commit';
 import { failureOf, messageOf } from '#src/supervision/failure';
 import { groupUp } from '#src/supervision/group-up';
 import { HeartbeatWatch } from '#src/supervision/heartbeats';
+import { ingestStart } from '#src/supervision/ingest-start';
 import { lastEpoch } from '#src/supervision/last-epoch';
 import type { Layout } from '#src/supervision/layout';
 import { ledgerGaps } from '#src/supervision/ledger-gaps';
@@ -403,8 +404,7 @@ export class SupervisorTree {
     return {
       ...this.#common(id),
       role: 'ingest',
-      // A pair taken out of the list keeps its code and its history, but is not listened to.
-      instruments: data.instruments.filter((i) => i.exchange === exchange && i.configured),
+      ...ingestStart(data, exchange),
       exchange,
       key: exchangeKey(exchange),
       head: this.#heads.get(exchange) as SharedArrayBuffer,

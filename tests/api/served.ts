@@ -18,7 +18,6 @@ import { systemTimers } from '#src/base/timers';
 import { allocateLiveCandles } from '#src/candles/live-candles';
 import { loadConfig } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
-import { nodeHttpGet, nodeSockets } from '#src/feed/node-ports';
 import { allocateDoorbells } from '#src/runtime/group-memory';
 import { runActor } from '#src/runtime/host';
 import type { SupervisorLine } from '#src/runtime/supervisor-line';
@@ -139,8 +138,6 @@ export async function serve(dataDir: string, options: ServeOptions = {}): Promis
       timers: systemTimers,
       disk: nodeDisk(),
       databases: lmdbDatabases,
-      sockets: nodeSockets,
-      httpGet: nodeHttpGet,
       run: runActor,
     },
   );

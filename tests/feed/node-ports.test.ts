@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { systemTimers } from '#src/base/timers';
-import { nodeHttpGet, nodeSockets } from '#src/feed/node-ports';
+import { nodeNetwork } from '#src/feed/node-ports';
 import type { SocketHandlers } from '#src/feed/ports';
 import { FRAME_BYTES_MAX } from '#src/log/frame';
 
@@ -31,9 +31,9 @@ async function serveSockets(t: TestContext, serve: (socket: WebSocket) => void):
 /** Connects and collects what happens until the close. */
 function collect(url: string, act: Partial<SocketHandlers> = {}) {
   const heard: string[] = [];
-  const socket = { current: undefined as ReturnType<typeof nodeSockets.open> | undefined };
+  const socket = { current: undefined as ReturnType<typeof nodeNetwork.sockets.open> | undefined };
   const closed = new Promise<void>((resolve) => {
-    socket.current = nodeSockets.open(url, {
+    socket.current = nodeNetwork.sockets.open(url, {
       onOpen: () => {
         heard.push('open');
         act.onOpen?.();
@@ -131,7 +131,7 @@ test('HTTP: status, headers, body; a long body, a hanging server and a redirect 
   });
   const base = `http://${await listen(t, server)}`;
   const get = (path: string, timeoutMs = 5_000) =>
-    nodeHttpGet(`${base}${path}`, { 'x-a': 'b' }, { timeoutMs, bodyBytesMax: 2_000 });
+    nodeNetwork.httpGet(`${base}${path}`, { 'x-a': 'b' }, { timeoutMs, bodyBytesMax: 2_000 });
   const plain = await get('/');
   assert.deepEqual([plain.status, new TextDecoder().decode(plain.body)], [200, 'b identity']);
   const limit = await get('/limit');

@@ -123,10 +123,10 @@ async function forgetDigests(model: LakeModel, table: string): Promise<void> {
   const { location, metadata } = (await loadTable(FILE_CATALOG, model.lake.warehouse, table))!;
   for (const snapshot of metadata.snapshots) {
     const path = pathOf(snapshot['manifest-list']);
-    const { metadata: header, records } = await decodeAvro(readFile(model.disk, path));
+    const { metadata: header, records } = decodeAvro(readFile(model.disk, path));
     const kept = Object.entries(header).filter(([key]) => !/^(bullion|avro)\./.test(key));
     const list = { schema: MANIFEST_LIST_SCHEMA, metadata: Object.fromEntries(kept), records };
-    writeFileDurably(model.disk, path, await encodeAvro(list));
+    writeFileDurably(model.disk, path, encodeAvro(list));
   }
   const text = readFile(model.disk, pathOf(location)).toString();
   const without = text.replaceAll(/,\s*"bullion\.manifest-list-sha256"\s*:\s*"[0-9a-f]{64}"/g, '');

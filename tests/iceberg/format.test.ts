@@ -1,5 +1,6 @@
 /** The bytes and the JSON of the format: golden vectors, headers, and round trips. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import avro from 'avsc';
 import fc from 'fast-check';
@@ -92,8 +93,8 @@ test("a manifest's header keeps what Iceberg goes by: field ids, element ids, lo
   const definition = tableDefinition(GOLD);
   const file = dataFile(GOLD, 'exchange_date=2025-01-01/exchange_hour=23', 'a', 5);
   const entry = addedEntry(definition, file, 'file:///a', 7);
-  const bytes = await encodeManifest(definition, schemaJson(definition, 0), [entry]);
-  const { metadata } = await decodeAvro(bytes);
+  const bytes = encodeManifest(definition, schemaJson(definition, 0), [entry]);
+  const { metadata } = decodeAvro(bytes);
   const header = metadata['avro.schema'] as string;
   assert.deepEqual(JSON.parse(header), manifestEntrySchema(definition.partition));
   for (const attribute of [
@@ -111,11 +112,9 @@ test("a manifest's header keeps what Iceberg goes by: field ids, element ids, lo
   assert.equal(metadata.content, 'data');
   assert.equal(metadata['format-version'], '2');
   // Encoded again: the same bytes.
-  assert.deepEqual(await encodeManifest(definition, schemaJson(definition, 0), [entry]), bytes);
+  assert.deepEqual(encodeManifest(definition, schemaJson(definition, 0), [entry]), bytes);
   assert.equal(
-    await encodeAvro({ schema: 'long', metadata: {}, records: [] }).then((b) =>
-      hex(b.subarray(0, 4)),
-    ),
+    hex(encodeAvro({ schema: 'long', metadata: {}, records: [] }).subarray(0, 4)),
     '4f626a01',
   );
 });
@@ -149,13 +148,13 @@ test('manifests come back as they were, for us and for icebird', async () => {
           ? existingEntry(numbered)
           : deletedEntry(numbered, 2 ** 53 - 2);
       });
-      const bytes = await encodeManifest(definition, schemaJson(definition, 3), entries);
+      const bytes = encodeManifest(definition, schemaJson(definition, 3), entries);
       const place = { path: 'file:///m', bytes };
       const row = manifestRow(definition, place, entries, {
         snapshotId: 5,
         sequenceNumber: 2 ** 41,
       });
-      const decoded = await decodeManifest(row, bytes);
+      const decoded = decodeManifest(row, bytes);
       assert.deepEqual(
         decoded.map((entry) => JSON.stringify(entry)),
         entries.map((entry) =>
@@ -193,8 +192,8 @@ test('manifests come back as they were, for us and for icebird', async () => {
         assert.ok(mayHold(row, [date, hour]), 'a summary leaves out a partition that is there');
       }
       assert.equal(mayHold(row, [Date.UTC(2026, 10, 29) / 86_400_000, 0]), false);
-      await assert.rejects(
-        decodeManifest(row, bytes.subarray(0, bytes.length - 1)),
+      assert.throws(
+        () => decodeManifest(row, bytes.subarray(0, bytes.length - 1)),
         /bytes, not the/,
       );
     }),
@@ -213,15 +212,41 @@ test('a manifest of many blocks, and an empty file, come back whole', async () =
   };
   for (const count of [0, 1, 40_000]) {
     const records = Array.from({ length: count }, (_, n) => ({ n, s: `text ${n * n}` }));
-    const bytes = await encodeAvro({ schema, metadata: { a: 'b' }, records });
-    const back = await decodeAvro<{ n: number; s: string }>(bytes);
+    const bytes = encodeAvro({ schema, metadata: { a: 'b' }, records });
+    const back = decodeAvro<{ n: number; s: string }>(bytes);
     assert.equal(back.metadata.a, 'b');
     assert.deepEqual(
       back.records.map(({ n, s }) => `${n} ${s}`),
       records.map(({ n, s }) => `${n} ${s}`),
     );
   }
-  await assert.rejects(encodeAvro({ schema: 'long', metadata: {}, records: [2 ** 53] }));
+  assert.throws(() => encodeAvro({ schema: 'long', metadata: {}, records: [2 ** 53] }));
+});
+
+test('a file is read by avsc itself, and cut anywhere it is refused or shorter by whole blocks', async () => {
+  const schema = { type: 'record', name: 'r', fields: [{ name: 's', type: 'string' }] };
+  const records = Array.from({ length: 3_000 }, (_, n) => ({ s: `${n} `.repeat(12) }));
+  const bytes = encodeAvro({ schema, metadata: { a: 'b' }, records });
+  const decoder = new avro.streams.BlockDecoder();
+  const theirs: unknown[] = [];
+  decoder.on('data', (record) => theirs.push(record));
+  const ended = once(decoder, 'end');
+  decoder.end(bytes);
+  await ended;
+  assert.equal(JSON.stringify(theirs), JSON.stringify(records));
+  let shorter = 0;
+  for (let end = 0; end < bytes.length; end += end < 300 ? 1 : 37) {
+    let back: unknown[];
+    try {
+      back = decodeAvro(bytes.subarray(0, end)).records;
+    } catch (error) {
+      assert.match((error as Error).message, /Avro file/);
+      continue;
+    }
+    assert.equal(JSON.stringify(back), JSON.stringify(records.slice(0, back.length)));
+    shorter++;
+  }
+  assert.ok(shorter <= 4, `${shorter} cuts went unnoticed`);
 });
 
 function tableWith(timestamps: readonly number[]): TableMetadata {

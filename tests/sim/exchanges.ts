@@ -7,13 +7,7 @@
 import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import type { Clock } from '#src/base/clock';
 import type { Random } from '#src/base/random';
-import type {
-  HttpGet,
-  HttpResponse,
-  Socket,
-  SocketHandlers,
-  WebSocketConnector,
-} from '#src/feed/ports';
+import type { HttpResponse, Network, Socket, SocketHandlers } from '#src/feed/ports';
 import { openBinance } from '#src/simulator/binance-protocol';
 import { binanceRest } from '#src/simulator/binance-rest';
 import { openCoinbase } from '#src/simulator/coinbase-protocol';
@@ -518,10 +512,7 @@ class SimSession implements Peer, Socket {
 }
 
 /** The sockets and HTTP of one ingest actor. */
-export function networkOf(
-  venues: ReadonlyMap<Exchange, SimExchange>,
-  owner: Owner,
-): { readonly sockets: WebSocketConnector; readonly httpGet: HttpGet } {
+export function networkOf(venues: ReadonlyMap<Exchange, SimExchange>, owner: Owner): Network {
   const venueOf = (url: string): SimExchange => {
     const exchange = EXCHANGES.find((name) => url.includes(name.toLowerCase())) as Exchange;
     return venues.get(exchange) as SimExchange;

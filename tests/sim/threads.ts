@@ -20,7 +20,7 @@ import type { JobThread, MaintenancePlace } from '#src/maintenance/pool';
 import { type AnswerOf, runWorkerJob, type WorkerJob } from '#src/maintenance/worker-job';
 import type { StartedActor, Stoppable } from '#src/runtime/control';
 import { ActorCounters } from '#src/runtime/counters';
-import type { Machine } from '#src/runtime/machine';
+import type { Machine, MachineWithNetwork, MachineWithState } from '#src/runtime/machine';
 import type { Failure, SupervisorLine } from '#src/runtime/supervisor-line';
 import type { GatewaySpec, ThreadSpec } from '#src/runtime/thread-spec';
 import type { ActorThread, Ended } from '#src/supervision/actor-thread';
@@ -206,7 +206,7 @@ export class SimThread<C extends Stoppable> implements ActorThread<C>, Owner {
     }
   }
 
-  #machine(): Machine {
+  #machine(): MachineWithState & MachineWithNetwork {
     const { scheduler, venues, newClient } = this.#around;
     const { disk, databases } = this.#process;
     const timers = this.#process.timersOf(this, this.id);
@@ -216,7 +216,7 @@ export class SimThread<C extends Stoppable> implements ActorThread<C>, Owner {
       timers,
       disk,
       databases,
-      ...networkOf(venues, this),
+      network: networkOf(venues, this),
       run: (actor, doorbell, counters, stopped) =>
         scheduler.run(this, labelOf(`step ${this.id}`), actor, doorbell, counters, stopped),
     };
