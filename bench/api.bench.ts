@@ -2,7 +2,7 @@
  * The API beside the pipeline at 50,000 trades/s on the same cores: how long an hour of 5m candles
  * takes over HTTP, and what a storm of idle sockets, slow readers and bad requests does to the lag and
  * the memory of the pipeline. For the storm the limits of connections are raised, so that all of it gets in:
- * by default the first 16 idle sockets would keep the rest out.
+ * by default the first 32 idle sockets would keep the rest out.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';

@@ -43,7 +43,7 @@ export interface ConnectionLimits {
 
 export const DEFAULT_LIMITS: ConnectionLimits = {
   connections: 256,
-  connectionsPerAddress: 16,
+  connectionsPerAddress: 32,
   requestsPerSecond: 100,
 };
 

@@ -131,6 +131,28 @@ test('any record that is gone is found', async (t) => {
   await readEverything(directory);
 });
 
+test('an older epoch, valid by itself, is found at the opening, and with older sums by whoever looks', async (t) => {
+  const directory = join(temporaryDirectory(t), 'state');
+  const store = await open(directory);
+  await store.registerInstruments(INSTRUMENTS);
+  await store.commitEpoch(epochCommit(1));
+  const raw = openRaw(directory);
+  const older = [AREA.epoch, AREA.totals].map((area) => {
+    const key = areaKey(area);
+    return { key, value: Buffer.from(raw.get(key)!) };
+  });
+  await raw.close();
+  await store.commitEpoch(epochCommit(2));
+  await store.close();
+  await tamper(directory, (db) => db.put(older[0]!.key, older[0]!.value));
+  await assert.rejects(open(directory), isDamage);
+  await tamper(directory, (db) => db.put(older[1]!.key, older[1]!.value));
+  const again = await open(directory);
+  assert.equal(again.epoch().epoch, 1);
+  assert.throws(() => again.verifyLists(), isDamage);
+  await again.close();
+});
+
 test('an older version of a record, valid by itself, is found', async (t) => {
   const directory = await filledStore(t);
   const key = Buffer.from('\0BINANCE|BTCUSDT');
@@ -175,8 +197,12 @@ test('sound records where they do not belong are found, as pages that changed pl
     'the same twice': ([first, ...others]) => [first!, first!, ...others],
   };
   for (const [name, walk] of Object.entries(walks)) {
-    const databases = lmdbWith((db) => ({ getRange: (range) => walk([...db.getRange(range)]) }));
+    let isDamaged = false; // from its opening on
+    const databases = lmdbWith((db) => ({
+      getRange: (range) => (isDamaged ? walk([...db.getRange(range)]) : db.getRange(range)),
+    }));
     const store = await StateStore.open(directory, { readOnly: true, databases });
+    isDamaged = true;
     const questions = [
       () => [...store.candles(0, 0, 0, 100 * MINUTE_US)],
       () => [...store.candles(0, 0, 0, 100 * MINUTE_US, { descending: true })],

@@ -97,6 +97,18 @@ function bronzeFrames(dir: string, exchange: Exchange): unknown {
   return { frames, reported: gaps.length > 0 || reader.skippedSequences > 0 };
 }
 
+/** As a command has it proven before it looks, and a start before it opens. */
+async function openProven(directory: string): Promise<StateStore> {
+  const store = await StateStore.open(directory, { readOnly: true });
+  try {
+    store.verifyLists();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
 /**
  * Asks an area; of bronze only the log, of the tables only the table named `part`: an injury of one
  * of their files cannot change what the others answer. Without it all of them.
@@ -133,7 +145,7 @@ export async function answersOf(
   if (!areas.some((area) => area === 'state' || area === 'tables')) return answers;
   let store: StateStore;
   try {
-    store = await StateStore.open(join(dataDir, 'state'), { readOnly: true });
+    store = await openProven(join(dataDir, 'state'));
   } catch (error) {
     answers.state = await asked(() => {
       throw error;
@@ -141,7 +153,8 @@ export async function answersOf(
     return answers;
   }
   if (areas.includes('state')) {
-    answers.epoch = await asked(() => store.epoch());
+    // Without the mark of its publication: with an older one a start publishes once more, as after a kill.
+    answers.epoch = await asked(() => ({ ...store.epoch(), publishedEpoch: undefined }));
     answers.instruments = await asked(() => store.instruments());
     answers['interval sets'] = await asked(() =>
       digestOf(store.intervalSets().map(({ intervals }) => intervals)),
@@ -158,14 +171,12 @@ export async function answersOf(
         );
       });
     }
-    answers['data files by table'] = await asked(() => {
-      store.verifyLists();
-      return digestOf([...TABLES.keys()].flatMap((table) => [...store.files(table)].map(pathOf)));
-    });
-    answers.gaps = await asked(() => {
-      store.verifyLists();
-      return digestOf(store.instruments().map((one) => store.intervals(one) ?? 'none'));
-    });
+    answers['data files by table'] = await asked(() =>
+      digestOf([...TABLES.keys()].flatMap((table) => [...store.files(table)].map(pathOf))),
+    );
+    answers.gaps = await asked(() =>
+      digestOf(store.instruments().map((one) => store.intervals(one) ?? 'none')),
+    );
     answers['data files'] = await asked(() => digestOf([...store.allLivePaths()].sort()));
     answers['the whole state'] = await asked(() => {
       store.verify();

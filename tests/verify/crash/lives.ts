@@ -19,6 +19,8 @@ export interface Step {
   readonly name: string;
   /** The kind of fault, for the table. */
   readonly fault: string;
+  /** Needs a maintenance job due in the life it strikes in. */
+  readonly awaitsJobs?: true;
   /** How it came out, in a few words; throws when it may not come out so. */
   run(directory: GuardedDirectory): Promise<string>;
 }
@@ -74,8 +76,8 @@ export function atFailpoint(
   return {
     name: `${action} at hit ${hit} of ${full}`,
     fault: `${action} at ${full}`,
+    ...(awaitsJobs({ name }) && { awaitsJobs: true }),
     async run(directory) {
-      if (awaitsJobs({ name }) && directory.running !== undefined) await directory.endWithJobsDue();
       const isUp = directory.running !== undefined;
       const bullion = isUp ? await directory.whole() : directory.start();
       if (!isUp && action === 'hang') await bullion.url(); // a start has a limit of its own, 30 s
