@@ -46,13 +46,19 @@ function leaves(schema: TSchema, path: KeyPath): Leaf[] {
   return Object.entries(schema.properties).flatMap(([key, child]) => leaves(child, [...path, key]));
 }
 
-/** Every variable there is, with the key it sets; two keys never share one (tested). */
-export function environmentNames(): ReadonlyMap<string, KeyPath> {
-  const regular = leaves(CONFIG, []).map(
-    ({ path }) => [PREFIX + path.join('_').toUpperCase(), path] as const,
+/** The setting of every variable there is; two settings never share one (tested). */
+const VARIABLES: ReadonlyMap<string, Leaf> = (() => {
+  const all = leaves(CONFIG, []);
+  const regular = all.map((leaf) => [PREFIX + leaf.path.join('_').toUpperCase(), leaf] as const);
+  const short = SHORT_NAMES.map(
+    ([name, key]) => [name, all.find(({ path }) => path.join('.') === key) as Leaf] as const,
   );
-  const short = SHORT_NAMES.map(([name, path]) => [name, path.split('.')] as const);
   return new Map([...regular, ...short]);
+})();
+
+/** Every variable there is, with the key it sets. */
+export function environmentNames(): ReadonlyMap<string, KeyPath> {
+  return new Map([...VARIABLES].map(([name, { path }]) => [name, path]));
 }
 
 const INTEGER = /^-?\d{1,15}$/;
@@ -84,27 +90,25 @@ function setPath(target: Record<string, unknown>, path: KeyPath, value: unknown)
 
 /** What the environment changes. Throws for a BULLION_ variable that sets nothing. */
 export function environmentLayer(env: Environment): EnvironmentLayer {
-  const names = environmentNames();
-  const schemas = new Map(leaves(CONFIG, []).map(({ path, schema }) => [path.join('.'), schema]));
   const data: Record<string, unknown> = {};
   const setBy = new Map<string, string>();
   for (const name of Object.keys(env).sort()) {
     const text = env[name];
     if (!name.startsWith(PREFIX) || text === undefined || NOT_CONFIGURATION.has(name)) continue;
-    const path = names.get(name);
-    if (path === undefined) {
+    const setting = VARIABLES.get(name);
+    if (setting === undefined) {
       throw new UserError(
         EXIT.config,
         `${name} is not a setting; a variable is BULLION_ and the key in upper case, such as BULLION_HTTP_PORT for http.port`,
       );
     }
-    const key = path.join('.');
+    const key = setting.path.join('.');
     const other = setBy.get(key);
     if (other !== undefined) {
       throw new UserError(EXIT.config, `${other} and ${name} both set ${key}: keep one of them`);
     }
     setBy.set(key, name);
-    setPath(data, path, typed(schemas.get(key) as TSchema, text));
+    setPath(data, setting.path, typed(setting.schema, text));
   }
   return { data, where: (path) => setBy.get(path.join('.')) ?? 'the environment' };
 }

@@ -10,7 +10,7 @@ import { EXIT, UserError } from '#src/base/errors';
 import { firstFault } from '#src/config/check';
 import { locate } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
-import { readYaml } from '#src/config/yaml-file';
+import { readYaml, type YamlFile } from '#src/config/yaml-file';
 
 /** An instrument that has no dictionary code yet. */
 export type ConfiguredInstrument = Omit<Instrument, 'code'>;
@@ -65,7 +65,11 @@ export interface InstrumentOptions {
 
 export function loadInstruments(options: InstrumentOptions = {}): readonly ConfiguredInstrument[] {
   const { path = INSTRUMENTS_FILE, root = PACKAGE_ROOT, cwd = root } = options;
-  const file = readYaml(locate(path, cwd, root), path);
+  return instrumentsOf(readYaml(locate(path, cwd, root), path), path);
+}
+
+/** The list in a file that has been read; `path` is what messages call it. */
+export function instrumentsOf(file: YamlFile, path: string): readonly ConfiguredInstrument[] {
   const fault = firstFault(FILE, file.data);
   if (fault !== undefined) {
     throw new UserError(EXIT.config, `${file.where(fault.path)}: ${fault.sentence}`);

@@ -27,7 +27,7 @@ export interface LoadOptions {
 
 type Data = Readonly<Record<string, unknown>>;
 
-interface Layer {
+export interface Layer {
   readonly data: Data;
   where(path: KeyPath): string;
 }
@@ -113,6 +113,11 @@ export function loadConfig(options: LoadOptions): Config {
     layers.push(readYaml(locate(configPath, cwd, root), configPath));
   }
   layers.push(environmentLayer(env));
+  return configOf(layers, cwd);
+}
+
+/** The layers as one, checked: the first is complete, later ones win. */
+export function configOf(layers: readonly Layer[], cwd: string): Config {
   const data = layers.reduce<Data>((merged, layer) => merge(merged, layer.data), {});
   const fault = firstFault(CONFIG, data);
   if (fault !== undefined) throw faultAt(layers, fault.path, fault.sentence);

@@ -66,10 +66,13 @@ async function* blocks(part: SourcePart, lineBytesMax: number) {
 }
 
 /** Opens the file; a missing or unsuitable one is a UserError here, a bad line one while reading. */
-export async function openImport(options: ImportOptions): Promise<ImportSource> {
+export async function openImport(
+  options: ImportOptions,
+  open: typeof openSource = openSource,
+): Promise<ImportSource> {
   const isCsv = options.format !== 'frames';
   const accepts = (name: string): boolean => !isCsv || name.toLowerCase().endsWith('.csv');
-  const source = await openSource(options.path, accepts);
+  const source = await open(options.path, accepts);
   const lineBytesMax = isCsv ? FRAME_BYTES_MAX - TAG_BYTES_MAX : FRAME_BYTES_MAX;
 
   async function* batches(): AsyncGenerator<ImportBatch> {

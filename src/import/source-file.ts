@@ -81,11 +81,16 @@ function damaged(where: string, error: unknown): unknown {
   });
 }
 
-async function openZip(path: string, accepts: (name: string) => boolean): Promise<SourceFile> {
+/** The entries of an archive that is being opened; `path` is what messages call it. */
+export async function readArchive(
+  path: string,
+  opening: Promise<ZipFile>,
+  accepts: (name: string) => boolean,
+): Promise<SourceFile> {
   const parts: SourcePart[] = [];
   let zip: ZipFile | undefined;
   try {
-    zip = await openPromise(path, { lazyEntries: true, autoClose: false });
+    zip = await opening;
     const open = zip;
     for await (const entry of zip.eachEntry()) {
       const { fileName: name } = entry;
@@ -126,7 +131,9 @@ export async function openSource(
   } catch (error) {
     throw error instanceof UserError ? error : unreadable(path, error);
   }
-  if (path.toLowerCase().endsWith('.zip')) return openZip(path, accepts);
+  if (path.toLowerCase().endsWith('.zip')) {
+    return readArchive(path, openPromise(path, { lazyEntries: true, autoClose: false }), accepts);
+  }
   const part = { where: path, bytes, chunks: () => fileChunks(path) };
   return { parts: [part], bytesTotal: bytes, close: () => {} };
 }

@@ -43,6 +43,21 @@ export function verdict(frameClass: FrameClass, parsed: ParsedTrades): Verdict {
   }
 }
 
+/** Equal to the last field; general comparisons of trees cost more than parsing. */
+export function sameVerdict(a: Verdict, b: Verdict): boolean {
+  if (a.class === 'dead') return b.class === 'dead' && a.reason === b.reason;
+  if (a.class === 'control' || b.class !== 'trades') return a.class === b.class;
+  return a.rows.length === b.rows.length && a.rows.every((row, i) => sameRow(row, b.rows[i]));
+}
+
+function sameRow(a: GoodRow | string, b: GoodRow | string | undefined): boolean {
+  if (typeof a === 'string' || typeof b !== 'object') return a === b;
+  for (const name in a) {
+    if (!Object.is(a[name as keyof GoodRow], b[name as keyof GoodRow])) return false;
+  }
+  return true;
+}
+
 function goodRow(parsed: ParsedTrades, row: number): GoodRow | string {
   const reason = parsed.reason[row];
   if (reason !== NO_REASON) return REASONS[reason].name;

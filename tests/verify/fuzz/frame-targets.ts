@@ -2,7 +2,6 @@
  * Frames of every exchange, as WebSocket messages, REST pages, csv rows and replayed dead letters:
  * the scanner, the general tokenizer and the oracle's JSON reader have to say the same.
  */
-import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { readCapture } from '#bench/captures';
 import type { Exchange, ExchangeKey } from '#schemas/exchange';
@@ -26,9 +25,10 @@ import {
   type TradeModel,
   tradeOf,
 } from '#tests/exchanges/frames';
-import { type GoodRow, type Verdict, verdict } from '#tests/exchanges/rows';
+import { type GoodRow, sameVerdict, type Verdict, verdict } from '#tests/exchanges/rows';
 import { CSV_TAG } from '#tests/support/oracle/csv';
 import { FRAME_KIND, readFrame } from '#tests/support/oracle/frames';
+import type { Reading } from '#tests/support/oracle/record';
 import type { FrameReading, Venue } from '#tests/support/oracle/venue';
 import { mutatedText } from '#tests/verify/fuzz/mutation';
 import { FuzzFailure, type FuzzTarget } from '#tests/verify/fuzz/target';
@@ -199,23 +199,28 @@ function depthOf(text: string): number {
   return deepest;
 }
 
-/** What of a row the oracle can say as well. */
-function told(row: GoodRow | string): unknown {
-  if (typeof row === 'string') return row;
-  const { tradeId, timeUs, price, quantity, side } = row;
-  return [tradeId, timeUs, price, quantity, side];
+/** Equal in what of a row the oracle can say as well. */
+function sameReading(row: GoodRow | string, reading: Reading | undefined): boolean {
+  if (reading === undefined) return false;
+  if (typeof row === 'string') return row === reading.reason;
+  return (
+    reading.reason === undefined &&
+    row.tradeId === reading.id &&
+    row.timeUs === reading.timeUs &&
+    row.price === reading.price &&
+    row.quantity === reading.quantity &&
+    row.side === (reading.side === 'BUY' ? 0 : 1)
+  );
 }
 
 function sameAsOracle(said: Verdict, oracle: FrameReading): boolean {
   if ('control' in oracle) return said.class === 'control';
   if ('dead' in oracle) return said.class === 'dead' && said.reason === oracle.dead;
-  if (said.class !== 'trades') return false;
-  const rows = oracle.records.map((record) =>
-    record.reason !== undefined
-      ? record.reason
-      : [record.id, record.timeUs, record.price, record.quantity, record.side === 'BUY' ? 0 : 1],
+  return (
+    said.class === 'trades' &&
+    said.rows.length === oracle.records.length &&
+    said.rows.every((row, i) => sameReading(row, oracle.records[i]))
   );
-  return isDeepStrictEqual(said.rows.map(told), rows);
 }
 
 function target(feed: Feed): FuzzTarget {
@@ -245,13 +250,13 @@ function target(feed: Feed): FuzzTarget {
         scanned.count = 0;
         if (format.scan(bytes, view, start, end, 0, scanned)) {
           const fast = verdict(FRAME_TRADES, scanned);
-          if (!isDeepStrictEqual(fast, general)) {
+          if (!sameVerdict(fast, general)) {
             throw new FuzzFailure('the scanner and the tokenizer disagree', text);
           }
         }
       }
       const whole = verdict(parser.parse(bytes, start, end, feed.kind), parser.parsed);
-      if (!isDeepStrictEqual(whole, general)) {
+      if (!sameVerdict(whole, general)) {
         throw new FuzzFailure('parse and parseGenerally disagree', text);
       }
       // The parsers' own limits, which the oracle does not have.

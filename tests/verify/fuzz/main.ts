@@ -1,6 +1,6 @@
 /**
  * Fuzzing of every parser that meets outside bytes. `--count` inputs per parser (200,000 unless
- * given; fewer where one costs a file or a whole log); `--only exchanges` those of the exchanges'
+ * given); `--only exchanges` those of the exchanges'
  * frames, `--only 'the rest'` the others, `--only NAME` one parser, `--only NAME#I` its input I alone.
  *
  * The parsers run on a thread of their own: an input on which one hangs is found from here, by its
@@ -17,6 +17,7 @@ import type { FuzzTarget } from '#tests/verify/fuzz/target';
 const INPUTS = 200_000;
 /** An input takes microseconds; some are written to a file first. */
 const HANG_MS = 10_000;
+const STACK_FRAMES = 10;
 /** Of one parser; more of them say nothing new. */
 const FINDINGS_MAX = 3;
 
@@ -44,6 +45,25 @@ function inputRandom(seed: number, target: FuzzTarget, input: number): Random {
   return new Random(mix32(mix32(seed, name), input));
 }
 
+/** What failed, with a stack: the input once more, this time with stacks. */
+async function failureOf(
+  target: FuzzTarget,
+  seed: number,
+  input: number,
+  first: unknown,
+): Promise<string> {
+  let thrown = first;
+  Error.stackTraceLimit = STACK_FRAMES;
+  try {
+    await target.run(inputRandom(seed, target, input));
+  } catch (again) {
+    thrown = again;
+  }
+  Error.stackTraceLimit = 0;
+  const what = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  return what.slice(0, 1_800);
+}
+
 async function fuzz(
   target: FuzzTarget,
   { seed, count = INPUTS }: CheckOptions,
@@ -54,8 +74,7 @@ async function fuzz(
   const failures: { input: number; what: string }[] = [];
   const startedMs = performance.now();
   let inputs = 0;
-  const inputsMax = Math.ceil(count * (target.share ?? 1));
-  for (let input = only ?? 0; input < (only === undefined ? inputsMax : only + 1); input++) {
+  for (let input = only ?? 0; input < (only === undefined ? count : only + 1); input++) {
     beat(input);
     inputs++;
     try {
@@ -63,8 +82,7 @@ async function fuzz(
       const said = typeof outcome === 'string' ? outcome : await outcome;
       outcomes[said] = (outcomes[said] ?? 0) + 1;
     } catch (error) {
-      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      failures.push({ input, what: what.slice(0, 1_800) });
+      failures.push({ input, what: await failureOf(target, seed, input, error) });
       if (failures.length >= FINDINGS_MAX) break;
     }
   }
@@ -81,6 +99,8 @@ async function work(
   { options, progress }: Work,
   say: (told: Told | 'done') => void,
 ): Promise<void> {
+  // Most inputs are refused by an error: its stack costs more than what threw it.
+  Error.stackTraceLimit = 0;
   const at = new Int32Array(progress);
   const undo: (() => unknown)[] = [];
   const scope = { after: (step: () => unknown) => void undo.push(step) };

@@ -3,8 +3,6 @@ import type { Random } from '#src/base/random';
 
 export interface FuzzTarget {
   readonly name: string;
-  /** Of the number of inputs; below 1 where one costs a file, a thread or a whole log. */
-  readonly share?: number;
   /**
    * One input. Throws when the parser does what it may not; answers what it made of it, in a word,
    * so that a run in which nothing is ever accepted (or refused) shows.
