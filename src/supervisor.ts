@@ -16,6 +16,7 @@ import { loadInstruments } from '#src/config/instruments';
 import { loadConfig } from '#src/config/load';
 import { loadTokens, requireToken, TOKEN_VARIABLES } from '#src/config/tokens';
 import { coresAllowed } from '#src/runtime/affinity';
+import { settleEngine } from '#src/runtime/engine';
 import { cursorSecret } from '#src/supervision/cursor-secret';
 import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout, printLayout } from '#src/supervision/layout';
@@ -25,6 +26,8 @@ import { threadWorkers } from '#src/supervision/workers';
 
 /** An orderly end that takes longer is cut short: everything durable stays so. */
 const STOP_MS_MAX = 9_500;
+/** By then what was in a hurry has caught up with bronze. */
+const SETTLED_AFTER_MS = 5_000;
 
 const USAGE = 'node dist/supervisor.js [--config FILE] [--print-layout]';
 
@@ -115,6 +118,7 @@ async function main(): Promise<void> {
 
   const up = await tree.start();
   if (up === undefined) return; // a signal came first
+  setTimeout(settleEngine, SETTLED_AFTER_MS).unref();
   log('info', 'ready', {
     url: `http://${config.http.host}:${up.port}`,
     dataDir: data.dir,
