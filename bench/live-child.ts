@@ -13,6 +13,7 @@ import { systemTimers } from '#src/base/timers';
 import { loadConfig } from '#src/config/load';
 import { PACKAGE_ROOT } from '#src/config/package-root';
 import { coresAllowed } from '#src/runtime/affinity';
+import { settleEngine } from '#src/runtime/engine';
 import { openDataDirectory } from '#src/supervision/data-directory';
 import { planLayout } from '#src/supervision/layout';
 import { openLog } from '#src/supervision/process-log';
@@ -120,6 +121,7 @@ answerParent(async (request: LiveRequest): Promise<LiveAnswer> => {
   );
   const started = await tree.start();
   if (started === undefined) throw new Error('stopped while starting');
+  settleEngine(); // as the server does
   const { port } = started;
   await watch.seen(idsAbove);
   const firstCandleMs = performance.now(); // since this process began

@@ -26,8 +26,6 @@ import { threadWorkers } from '#src/supervision/workers';
 
 /** An orderly end that takes longer is cut short: everything durable stays so. */
 const STOP_MS_MAX = 9_500;
-/** By then what was in a hurry has caught up with bronze. */
-const SETTLED_AFTER_MS = 5_000;
 
 const USAGE = 'node dist/supervisor.js [--config FILE] [--print-layout]';
 
@@ -118,7 +116,7 @@ async function main(): Promise<void> {
 
   const up = await tree.start();
   if (up === undefined) return; // a signal came first
-  setTimeout(settleEngine, SETTLED_AFTER_MS).unref();
+  settleEngine();
   log('info', 'ready', {
     url: `http://${config.http.host}:${up.port}`,
     dataDir: data.dir,

@@ -65,21 +65,6 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
       check(`fuzzing, ${part}`, 'fuzz', ['--only', part, '--count', some(200_000, 1_000)]),
     ),
     check('planted bugs', 'planted', ['--count', isLong ? '0' : some(5, 1)]),
-    check('corruption', 'corruption', ['--count', some(1_000, 24)], timed(280)),
-    ...['first', 'second'].map((half) =>
-      check(
-        `random kill -9, ${half} half`,
-        'crash',
-        ['--only', 'kills', '--count', some(100, 4)],
-        timed(210),
-      ),
-    ),
-    check(
-      'crashes at failpoints',
-      'crash',
-      ['--only', 'failpoints', ...(isQuick ? ['--count', '6'] : [])],
-      timed(260),
-    ),
     ...['first', 'second'].map((half) =>
       check(
         `simulator, ${half} half`,
@@ -92,7 +77,24 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
         { program: 'sim/main.js', seedOption: '--first-seed' },
       ),
     ),
-    check('faults in actors, signals, clocks', 'crash', ['--only', 'process'], timed(110)),
+    check('corruption', 'corruption', ['--count', some(1_000, 24)], timed(300)),
+    ...['1/2', '2/2'].map((part) =>
+      check(
+        `crashes at failpoints, ${part}`,
+        'crash',
+        ['--only', `failpoints ${part}`, ...(isQuick ? ['--count', '6'] : [])],
+        timed(400),
+      ),
+    ),
+    ...['first', 'second'].map((half) =>
+      check(
+        `random kill -9, ${half} half`,
+        'crash',
+        ['--only', 'kills', '--count', some(100, 4)],
+        timed(260),
+      ),
+    ),
+    check('faults in actors, signals, clocks', 'crash', ['--only', 'process'], timed(130)),
     check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)], timed()),
     check('recovery', 'recovery', isQuick ? ['--count', '30000'] : [], { lane: 'alone' }),
   ];

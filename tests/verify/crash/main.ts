@@ -4,8 +4,9 @@
  * After a handful of lives a directory is compared with the exchanges' journal: 0 lost, 0 doubled,
  * 0 unreported.
  *
- * `--only kills|failpoints|disk|process` runs one family, `--only NAME` the steps with that in their
- * name, each on a directory of its own. `--count` is the number of steps of each family.
+ * `--only kills|failpoints|disk|process` runs one family, `--only 'failpoints 1/2'` every second step of
+ * it, `--only NAME` the steps with that in their name, each on a directory of its own. `--count` is the
+ * number of steps of each family.
  */
 import { cpSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -92,9 +93,12 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
 function planOf({ options }: CheckRun): Step[][] {
   const random = new Random(options.seed);
   const { only, count } = options;
-  const asked = FAMILIES.filter((family) => only === undefined || only === family);
+  const [name, part = 1, parts = 1] = /^(\w+) (\d+)\/(\d+)$/.exec(only ?? '')?.slice(1) ?? [only];
+  const asked = FAMILIES.filter((family) => name === undefined || name === family);
   if (asked.length > 0) {
-    const steps = asked.flatMap((family, i) => stepsOf(family, random.fork(i), count));
+    const steps = asked
+      .flatMap((family, i) => stepsOf(family, random.fork(i), count))
+      .filter((_, i) => i % Number(parts) === Number(part) - 1);
     const mixed = shuffled(steps, random.fork(99));
     const plan: Step[][] = [];
     for (let i = 0; i < mixed.length; i += STEPS_PER_DIRECTORY) {
