@@ -90,7 +90,8 @@ async function underLoad<T>(
   importHistory(dataDir, join(dir, `${name}-history`));
   const port = await freePort();
   const more = { ...env, BULLION_HTTP_PORT: String(port) };
-  const running = runLive(dataDir, tiny ? 300 : RATE, tiny ? 2 : seconds, 0, {
+  // What loads it waits two seconds and more before it begins, and is to end before it does.
+  const running = runLive(dataDir, tiny ? 300 : RATE, tiny ? 5 : seconds, 0, {
     latencies: true,
     env: more,
   });

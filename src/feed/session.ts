@@ -98,8 +98,8 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
   readonly #silent: SilentSymbols | undefined;
   /** Instruments with a range waiting or under way: one at a time, later suspicions wait. */
   readonly #filling = new Set<number>();
-  /** Ids up to which a range was given up: the exchange's claims below are not believed again. */
-  readonly #givenUp = new Map<number, number>();
+  /** The last range given up, by instrument. */
+  readonly #givenUp = new Map<number, Pick<IdRange, 'lo' | 'hi'>>();
   /** Gaps of the ledger asked for already, of those it showed last: each is asked for once. */
   #askedGaps = new Set<string>();
   readonly #reported = new Set<string>();
@@ -163,7 +163,10 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
     this.#askedGaps = new Set();
     for (const gap of gaps) {
       const index = this.#index.get(this.#protocol.wireSymbol(gap.symbol));
-      if (index === undefined || gap.hi <= (this.#givenUp.get(index) ?? -1)) continue;
+      if (index === undefined) continue;
+      // Below what was given up the exchange may well have older trades.
+      const givenUp = this.#givenUp.get(index);
+      if (givenUp !== undefined && givenUp.lo <= gap.lo && gap.hi <= givenUp.hi) continue;
       const wasAsked = asked.has(gapName(gap));
       if (wasAsked || this.#marks.suspectGap(index, gap.lo, gap.hi, gap.sinceUs)) {
         if (!wasAsked) mark('backfill: a gap of the ledger was asked for');
@@ -302,7 +305,9 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
     }
     this.#counters.backfillGivenUp++;
     mark('backfill: a range was given up');
-    this.#givenUp.set(index, Number.isFinite(range.hi) ? range.hi : this.#marks.mark(index));
+    // Of an open range nobody knows how much of what is missing by now it was about.
+    const isOpen = range.hi === Number.POSITIVE_INFINITY;
+    this.#givenUp.set(index, isOpen ? { lo: range.hi, hi: this.#marks.mark(index) } : range);
     this.#say(
       'warn',
       'backfill_given_up',
@@ -376,7 +381,8 @@ export class ExchangeSession implements LaneOwner, BackfillOwner, SilentSymbolsO
   #onProgress(symbol: string, tradeId: number): void {
     const index = this.#index.get(symbol);
     if (index === undefined || this.#filling.has(index)) return;
-    if (tradeId <= (this.#givenUp.get(index) ?? -1)) return;
+    // The exchange's claims up to there are not believed again.
+    if (tradeId <= (this.#givenUp.get(index)?.hi ?? -1)) return;
     this.#marks.suspect(index, this.#marks.mark(index) + 1, tradeId);
   }
 

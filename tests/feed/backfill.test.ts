@@ -367,6 +367,32 @@ test('backfill can be switched off', async () => {
   assert.equal(world.requests.length, 0);
 });
 
+test('a gap the ledger shows is fetched although a newer one was given up before', async () => {
+  const world = new FakeWorld();
+  serveBinance(world);
+  const m = market(1_000, 10, 1);
+  // The exchange itself lost trade 900.
+  world.onGet = (url) => ({
+    text: JSON.stringify(
+      (SERVERS.binance(m, new URL(url)) as { id: number }[]).filter(({ id }) => id !== 900),
+    ),
+  });
+  const { session, stored, events } = startFeed(world, 'BINANCE', ['BTCUSDT'], {
+    channel: 'trade',
+  });
+  await world.run(1_000);
+  for (const id of [898, 899, 901, 902]) world.last.frame(binanceTrade('BTCUSDT', id));
+  await world.run(120_000, 500);
+  assert.equal(events.filter(({ event }) => event === 'backfill_given_up').length, 1);
+  const before = stored.length;
+  // An earlier life's log is judged only now.
+  session.fillGaps([{ symbol: 'BTCUSDT', lo: 200, hi: 201, sinceUs: EPOCH_US }]);
+  await world.run(10_000);
+  const pages = stored.slice(before).filter(({ kind }) => kind === 1);
+  const ids = pages.flatMap(({ text }) => readIds('binance', text.split('\n')[1] ?? ''));
+  assert.deepEqual(ids.slice(0, 2), [200, 201]);
+});
+
 test('a gap the ledger shows after an epoch is fetched once, and not when it was given up', async () => {
   const world = new FakeWorld();
   serveBinance(world);
