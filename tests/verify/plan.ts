@@ -77,24 +77,24 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
         { program: 'sim/main.js', seedOption: '--first-seed' },
       ),
     ),
-    check('corruption', 'corruption', ['--count', some(1_000, 24)], timed(300)),
-    ...['1/2', '2/2'].map((part) =>
-      check(
-        `crashes at failpoints, ${part}`,
-        'crash',
-        ['--only', `failpoints ${part}`, ...(isQuick ? ['--count', '6'] : [])],
-        timed(400),
-      ),
-    ),
+    check('corruption', 'corruption', ['--count', some(1_000, 24)], timed(400)),
     ...['first', 'second'].map((half) =>
       check(
         `random kill -9, ${half} half`,
         'crash',
         ['--only', 'kills', '--count', some(100, 4)],
-        timed(260),
+        timed(330),
       ),
     ),
-    check('faults in actors, signals, clocks', 'crash', ['--only', 'process'], timed(130)),
+    ...['1/2', '2/2'].map((part) =>
+      check(
+        `crashes at failpoints, ${part}`,
+        'crash',
+        ['--only', `failpoints ${part}`, ...(isQuick ? ['--count', '6'] : [])],
+        timed(),
+      ),
+    ),
+    check('faults in actors, signals, clocks', 'crash', ['--only', 'process'], timed(60)),
     check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)], timed()),
     check('recovery', 'recovery', isQuick ? ['--count', '30000'] : [], { lane: 'alone' }),
   ];
