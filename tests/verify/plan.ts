@@ -83,7 +83,7 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
         `random kill -9, ${half} half`,
         'crash',
         ['--only', 'kills', '--count', some(100, 4)],
-        timed(330),
+        timed(400),
       ),
     ),
     ...['1/2', '2/2'].map((part) =>
