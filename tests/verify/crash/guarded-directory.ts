@@ -27,7 +27,7 @@ const ARMED = fileURLToPath(new URL('./armed-process.js', import.meta.url));
  * Lives of a few seconds: what V8 compiles for speed and collects on four threads in them is a third of
  * their processor time, and nothing of it is under test.
  */
-const SHORT_LIFE = ['--no-opt', '--single-threaded-gc', '--wasm-tiering-budget=20000000'];
+const SHORT_LIFE = ['--no-opt', '--single-threaded-gc'];
 const DAY_US = 86_400_000_000;
 /** Two or three seconds on a quiet machine. */
 const WHOLE_MS_MAX = 60_000;
