@@ -5,7 +5,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Disk, writeFully } from '#src/base/disk';
+import { type Disk, namesIn, writeFully } from '#src/base/disk';
 import { errorCode } from '#src/base/errors';
 import { inUse, notALockFile } from '#src/supervision/lock-errors';
 import { FRESH_MS, fateOf, isSameOwner, type LockOwner } from '#src/supervision/lock-owner';
@@ -13,6 +13,8 @@ import { FRESH_MS, fateOf, isSameOwner, type LockOwner } from '#src/supervision/
 /** How often the owner rewrites the file. */
 export const REFRESH_MS = 2_000;
 const LOCK_FILE = 'lock';
+/** A lock on its way and a probe: a kill in these milliseconds leaves them. */
+const LEFTOVER = /^lock\.\d+\.(tmp|probe)$/;
 /** The file is rewritten in place, always whole: one size for every owner. */
 const LOCK_BYTES = 1024;
 /** Between taking over a stale file and believing it: others may take it over at the same time. */
@@ -43,7 +45,7 @@ export class LockFile {
     if (earlier === undefined) {
       const fd = placeLock(disk, directory, self, 'only if there is none');
       if (fd === undefined) throw inUse(directory, readLock(directory)?.owner);
-      return new LockFile(disk, directory, self, fd);
+      return LockFile.#taken(disk, directory, self, fd);
     }
     const { owner } = earlier;
     const fate = owner ? fateOf(owner, self) : 'unknown';
@@ -51,12 +53,24 @@ export class LockFile {
     if (fate === 'unknown' && (await isFresh(disk, directory, earlier))) {
       throw inUse(directory, owner, true);
     }
-    const fd = placeLock(disk, directory, self, 'instead of the old one')!;
+    const fd = placeLock(disk, directory, self, 'instead of the old one');
+    if (fd === undefined) throw inUse(directory, readLock(directory)?.owner);
     if (fate === 'unknown') await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     const now = readLock(directory)?.owner;
-    if (now && isSameOwner(now, self)) return new LockFile(disk, directory, self, fd);
+    if (now && isSameOwner(now, self)) return LockFile.#taken(disk, directory, self, fd);
     disk.close(fd);
     throw inUse(directory, now);
+  }
+
+  /**
+   * The owner tidies what others left on the way. Who is on the way right now finds its file gone and
+   * gives up, which is right: the directory has an owner.
+   */
+  static #taken(disk: Disk, directory: string, self: LockOwner, fd: number): LockFile {
+    for (const name of namesIn(disk, directory)) {
+      if (LEFTOVER.test(name)) unlinkIfThere(disk, join(directory, name));
+    }
+    return new LockFile(disk, directory, self, fd);
   }
 
   /** Shows that the owner lives; answers who has taken the file over, if anybody has. */
@@ -97,7 +111,7 @@ export function probe(disk: Disk, directory: string): number {
     return fstatSync(fd).mtimeMs;
   } finally {
     disk.close(fd);
-    disk.unlink(path);
+    unlinkIfThere(disk, path);
   }
 }
 
@@ -148,7 +162,16 @@ function parseOwner(text: string): LockOwner | undefined {
   }
 }
 
-/** Puts a whole lock file in place in one step; its descriptor, or undefined when one is there. */
+/** A new owner may have tidied it away. */
+function unlinkIfThere(disk: Disk, path: string): void {
+  try {
+    disk.unlink(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** Puts a whole lock file in place in one step; its descriptor, or undefined when another was faster. */
 function placeLock(
   disk: Disk,
   directory: string,
@@ -164,13 +187,13 @@ function placeLock(
       disk.rename(temporary, path);
     } else {
       disk.link(temporary, path);
-      disk.unlink(temporary);
+      unlinkIfThere(disk, temporary);
     }
     return fd;
   } catch (error) {
     disk.close(fd);
-    disk.unlink(temporary);
-    if (errorCode(error) === 'EEXIST') return undefined;
+    unlinkIfThere(disk, temporary);
+    if (['EEXIST', 'ENOENT'].includes(errorCode(error))) return undefined;
     throw error;
   }
 }

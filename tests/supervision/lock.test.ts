@@ -168,6 +168,43 @@ test('a torn lock file is a stale one once it is old', async (t) => {
   }
 });
 
+test('what kills in the middle of a start left is gone with the next owner', async (t) => {
+  const directory = temporaryDirectory(t);
+  for (const name of ['lock.1.tmp', 'lock.22.probe', `lock.${process.pid}.tmp`, 'lock.txt']) {
+    writeFileSync(join(directory, name), '');
+  }
+  const lock = await acquire(directory);
+  assert.deepEqual(readdirSync(directory).sort(), ['lock', 'lock.txt']);
+  await lock.release();
+});
+
+for (const earlier of ['no lock', 'a stale lock']) {
+  test(`whose half-made lock the new owner tidies away is refused (${earlier})`, async (t) => {
+    const directory = temporaryDirectory(t);
+    const path = join(directory, 'lock');
+    if (earlier === 'a stale lock') {
+      writeFileSync(path, '');
+      utimesSync(path, 1, 1);
+    }
+    const disk = nodeDisk();
+    let faster: LockOwner | undefined;
+    const slow = {
+      ...disk,
+      write(...args: Parameters<typeof disk.write>) {
+        const written = disk.write(...args);
+        // What it writes is not in place yet; meanwhile another host's process comes first, and tidies.
+        for (const name of readdirSync(directory)) rmSync(join(directory, name));
+        faster = foreignLock(directory, 0);
+        return written;
+      },
+    };
+    const slower = LockFile.take(slow, directory, thisOwner(directory, 1, 'the slower one'));
+    await assert.rejects(slower, refused(EXIT.locked, directory, 'elsewhere'));
+    assert.deepEqual(readdirSync(directory), ['lock']);
+    assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), faster);
+  });
+}
+
 test('the owner refreshes its file, puts it back, and notices who takes it', async (t) => {
   const directory = temporaryDirectory(t);
   const path = join(directory, 'lock');

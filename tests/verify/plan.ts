@@ -59,6 +59,10 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
   const seconds = some(600, 20);
   const timed = (secondsShare?: number): Partial<PlannedCheck> =>
     isLong ? {} : { isTimed: true, ...(secondsShare !== undefined && { secondsShare }) };
+  const crashes = (family: string, quick: number): string[] => [
+    ...['--only', family],
+    ...(isQuick ? ['--count', String(quick)] : []),
+  ];
   return [
     check('soak', 'soak', ['--seconds', seconds], { lane: 'beside' }),
     ...['exchanges', 'the rest'].map((part) =>
@@ -83,19 +87,17 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
         `random kill -9, ${half} half`,
         'crash',
         ['--only', 'kills', '--count', some(100, 4)],
-        timed(400),
-      ),
-    ),
-    ...['1/2', '2/2'].map((part) =>
-      check(
-        `crashes at failpoints, ${part}`,
-        'crash',
-        ['--only', `failpoints ${part}`, ...(isQuick ? ['--count', '6'] : [])],
         timed(),
       ),
     ),
-    check('faults in actors, signals, clocks', 'crash', ['--only', 'process'], timed(60)),
+    // In three parts, so that no lane is still at the first when the others are through with theirs.
+    ...['1/3', '2/3', '3/3'].map((part) =>
+      check(`crashes at failpoints, ${part}`, 'crash', crashes(`failpoints ${part}`, 6), timed()),
+    ),
+    // What is left is theirs.
+    check('faults in actors, signals, clocks', 'crash', crashes('process', 6), timed()),
     check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)], timed()),
+    check('ends and errors at failpoints', 'crash', crashes('errors', 4), timed()),
     check('recovery', 'recovery', isQuick ? ['--count', '30000'] : [], { lane: 'alone' }),
   ];
 }

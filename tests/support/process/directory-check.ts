@@ -72,9 +72,8 @@ export async function checkDirectory({
   const { epoch, progress } = store.epoch();
   await assertLakeInLine(lake, store);
   await store.close();
-  // Known and open (ARCHITECTURE.md): a kill between its making and its removal leaves the lock's probe.
   assert.deepEqual(
-    filesBelow(dataDir).filter((path) => path.endsWith('.tmp') && !/^lock\.\d+\.tmp$/.test(path)),
+    filesBelow(dataDir).filter((path) => /\.(tmp|probe)$/.test(path)),
     [],
   );
 

@@ -42,11 +42,13 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   BULLION_BATCHES_CHUNK_ROWS: '16384',
   BULLION_SUPERVISION_HANG_LIMIT_MS: '1500',
   BULLION_SUPERVISION_RESTART_INTENSITY: '1000',
-  BULLION_MAINTENANCE_CHECK_INTERVAL_MS: '300',
   BULLION_MAINTENANCE_EVERY_MINUTES_COMPACTION: '1',
   BULLION_MAINTENANCE_COMPACTION_FILES_MAX: '2',
   BULLION_MAINTENANCE_SNAPSHOTS_KEEP_MAX: '3',
 };
+
+/** A life that ends in a job starts it again the next time: only those do that are to have one. */
+const CHECKS_MS = { due: '300', never: '3600000' };
 
 export class GuardedDirectory {
   readonly world: World;
@@ -57,6 +59,7 @@ export class GuardedDirectory {
   /** Whole blocks of every segment as last seen. */
   #bronze = new Map<string, Buffer>();
   #starts = 0;
+  #areJobsDue = false;
 
   private constructor(undo: (() => unknown)[], world: World) {
     this.#undo = undo;
@@ -84,7 +87,7 @@ export class GuardedDirectory {
     const env = { ...world.env, BULLION_HTTP_PORT: port };
     const directory = new GuardedDirectory(undo, { ...world, env });
     scope.after(() => directory.close());
-    await directory.makeJobsDue();
+    await directory.#makeJobsDue();
     return directory;
   }
 
@@ -97,7 +100,8 @@ export class GuardedDirectory {
   }
 
   /** Makes compaction due soon after the next start; nothing may run meanwhile. */
-  async makeJobsDue(): Promise<void> {
+  async #makeJobsDue(): Promise<void> {
+    this.#areJobsDue = true;
     const nowUs = systemClock().nowUs();
     const store = await StateStore.open(join(this.world.dataDir, 'state'), {
       createdUs: nowUs - DAY_US,
@@ -119,18 +123,20 @@ export class GuardedDirectory {
       await this.kill();
       this.ended();
     }
-    await this.makeJobsDue();
+    await this.#makeJobsDue();
   }
 
-  start(more: Readonly<Record<string, string>> = {}): Bullion {
+  start(): Bullion {
     const { cwd, env, dataDir } = this.world;
+    const checksMs = this.#areJobsDue ? CHECKS_MS.due : CHECKS_MS.never;
+    this.#areJobsDue = false;
     this.#starts++;
     this.#bullion = Bullion.start(this.#scope, {
       cwd,
       env: {
         ...env,
         ...ENVIRONMENT,
-        ...more,
+        BULLION_MAINTENANCE_CHECK_INTERVAL_MS: checksMs,
         [CONTROL]: this.orders.directory,
         VERIFY_DATA_DIR: dataDir,
       },
@@ -202,7 +208,8 @@ export class GuardedDirectory {
       this.#noteBronze();
     }
     // A job that an end cuts short leaves its files to the next start: in this life there is none.
-    this.start({ BULLION_MAINTENANCE_CHECK_INTERVAL_MS: '3600000' });
+    this.#areJobsDue = false;
+    this.start();
     const bullion = await this.whole();
     this.world.simulator.pause();
     await pause(100);

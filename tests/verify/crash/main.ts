@@ -4,9 +4,9 @@
  * After a handful of lives a directory is compared with the exchanges' journal: 0 lost, 0 doubled,
  * 0 unreported.
  *
- * `--only kills|failpoints|disk|process` runs one family, `--only 'failpoints 1/2'` every second step of
- * it, `--only NAME` the steps with that in their name, each on a directory of its own. `--count` is the
- * number of steps of each family.
+ * `--only kills|failpoints|errors|disk|process` runs one family, `--only 'failpoints 1/2'` every second
+ * step of it, `--only NAME` the steps with that in their name, each on a directory of its own. `--count`
+ * is the number of steps of each family.
  */
 import { cpSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,13 @@ import { join } from 'node:path';
 import { Random } from '#src/base/random';
 import type { Scope } from '#tests/support/process/bullion-process';
 import { type CheckRun, runCheck } from '#tests/verify/check-program';
-import { awaitsJobs, FAILPOINTS, isDiskPoint } from '#tests/verify/crash/failpoints';
+import {
+  awaitsJobs,
+  FAILPOINTS,
+  type Failpoint,
+  isDiskPoint,
+} from '#tests/verify/crash/failpoints';
+import type { Action } from '#tests/verify/crash/fault-orders';
 import { GuardedDirectory } from '#tests/verify/crash/guarded-directory';
 import {
   atDiskCall,
@@ -29,15 +35,17 @@ import {
 } from '#tests/verify/crash/lives';
 
 /** Steps on one directory before it is compared. */
-const STEPS_PER_DIRECTORY = 12;
-/** Every life compacts once when a job is due, a tenth of its processor time: one in so many may. */
+const STEPS_PER_DIRECTORY = 20;
+/** A compaction is a fifth of the processor time of a life: one in so many has it. */
 const JOBS_DUE_EVERY = 4;
 /** An actor's beat, in every actor there is. */
 const ACTORS = ['ingest-kraken', 'validation-0', 'gold-0', 'candles', 'gateway'];
 const BEAT = { name: 'actor.beat', thread: 'gateway' } as const;
 
-type Family = 'kills' | 'failpoints' | 'disk' | 'process';
-const FAMILIES: readonly Family[] = ['kills', 'failpoints', 'disk', 'process'];
+const FAMILIES = ['kills', 'failpoints', 'errors', 'disk', 'process'] as const;
+type Family = (typeof FAMILIES)[number];
+/** Without a named actor's heartbeat, which is a matter of `process`. */
+const POINTS = FAILPOINTS.filter(({ name }) => name !== BEAT.name);
 
 function stepsOf(family: Family, random: Random, count: number | undefined): Step[] {
   const some = (all: Step[]): Step[] =>
@@ -63,23 +71,26 @@ function stepsOf(family: Family, random: Random, count: number | undefined): Ste
       ];
       return some(all);
     }
-    case 'failpoints': {
-      const points = FAILPOINTS.filter(({ name }) => name !== BEAT.name);
-      const all = points.flatMap((point) => {
-        // A life sees one compaction: of its points there is no second hit to wait for.
-        const hit = (): number => (awaitsJobs(point) ? 1 : random.between(1, 2));
-        const steps = (['kill', 'throw', 'hang'] as const).map((action) =>
-          atFailpoint(point, action, hit()),
-        );
-        if (point.thread === 'main') steps.push(atFailpoint(point, 'term', hit()));
-        if (isDiskPoint(point.at) && point.at.edge === 'before') {
-          steps.push(atFailpoint(point, 'EIO', hit()));
-        }
-        return steps;
-      });
-      return some(all);
+    case 'failpoints':
+      return some(
+        POINTS.flatMap((point) =>
+          (['kill', 'throw', 'hang'] as const).map((action) => struckAt(point, action, random)),
+        ),
+      );
+    case 'errors': {
+      const asked = POINTS.filter(({ thread }) => thread === 'main');
+      const refused = POINTS.filter(({ at }) => isDiskPoint(at) && at.edge === 'before');
+      return some([
+        ...asked.map((point) => struckAt(point, 'term', random)),
+        ...refused.map((point) => struckAt(point, 'EIO', random)),
+      ]);
     }
   }
+}
+
+/** At the first or the second hit. A life sees one compaction: of its points there is only a first. */
+function struckAt(point: Failpoint, action: Action, random: Random): Step {
+  return atFailpoint(point, action, awaitsJobs(point) ? 1 : random.between(1, 2));
 }
 
 function shuffled<T>(items: readonly T[], random: Random): T[] {
