@@ -16,6 +16,8 @@ export interface SeenFile {
 }
 
 export interface SeenTable {
+  /** Whose files these are; undefined for a table without one. */
+  readonly snapshot: number | undefined;
   /** Live files of the snapshot, by path relative to the lake. */
   readonly files: ReadonlyMap<string, SeenFile>;
   readonly snapshots: readonly {
@@ -92,6 +94,7 @@ export async function seeTableIn(
     }
     const log = (metadata['metadata-log'] ?? []) as { 'metadata-file': string }[];
     return {
+      snapshot: asked === undefined ? undefined : Number(asked),
       files,
       snapshots: (metadata.snapshots ?? []).map((snapshot) => {
         const summary = snapshot.summary as unknown as Record<string, string>;

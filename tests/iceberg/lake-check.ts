@@ -11,16 +11,21 @@ import { join } from 'node:path';
 import { nodeDisk } from '#src/base/node-disk';
 import { TABLES } from '#src/iceberg/table-definition';
 import type { StateStore } from '#src/state/store';
-import { seeTable } from '#tests/iceberg/independent-reader';
+import { type SeenTable, seeTable } from '#tests/iceberg/independent-reader';
 
-/** `lake` is absolute. */
-export async function assertLakeInLine(lake: string, store: StateStore): Promise<void> {
+/** `lake` is absolute. Answers the tables as they are shown now. */
+export async function assertLakeInLine(
+  lake: string,
+  store: StateStore,
+): Promise<ReadonlyMap<string, SeenTable>> {
   const disk = nodeDisk();
   const shown = new Set<string>();
   const removed = store.removedFiles();
   const due = new Set<string>();
+  const tables = new Map<string, SeenTable>();
   for (const table of TABLES.keys()) {
     const current = await seeTable(disk, lake, table);
+    tables.set(table, current);
     const live = Array.from(store.files(table), ({ path }) => path);
     assert.deepEqual([...current.files.keys()].sort(), live.sort(), `current files of ${table}`);
     for (const { id, epoch: of, operation } of current.snapshots) {
@@ -29,7 +34,8 @@ export async function assertLakeInLine(lake: string, store: StateStore): Promise
         : []) {
         if (its === table && epoch <= of && of < removedEpoch) due.add(path);
       }
-      for (const path of (await seeTable(disk, lake, table, id)).files.keys()) shown.add(path);
+      const seen = id === current.snapshot ? current : await seeTable(disk, lake, table, id);
+      for (const path of seen.files.keys()) shown.add(path);
     }
   }
   const files = readdirSync(lake, { recursive: true, withFileTypes: true })
@@ -42,6 +48,7 @@ export async function assertLakeInLine(lake: string, store: StateStore): Promise
   assertSame(data, kept, 'data files');
   const named = [...store.allLivePaths(), ...removed.map(({ path }) => path)];
   assertSame(named, kept, 'what the state names');
+  return tables;
 }
 
 function assertSame(found: readonly string[], kept: ReadonlySet<string>, what: string): void {

@@ -10,11 +10,10 @@ import { candleTable } from '#schemas/candle';
 import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import { TIMEFRAMES } from '#schemas/timeframe';
 import { GOLD_TRADES, silverTable } from '#schemas/trade';
-import { nodeDisk } from '#src/base/node-disk';
 import type { JournalTrade } from '#src/simulator/journal';
 import type { Simulator } from '#src/simulator/server';
 import { StateStore } from '#src/state/store';
-import { seeTable } from '#tests/iceberg/independent-reader';
+import type { SeenTable } from '#tests/iceberg/independent-reader';
 import { assertLakeInLine } from '#tests/iceberg/lake-check';
 import { query } from '#tests/lake/duckdb';
 import { readSegments, type ToldTrade, tradesOf } from '#tests/support/process/bronze-reading';
@@ -64,20 +63,22 @@ export async function checkDirectory({
   env,
   dataDir,
   simulator,
+  exchanges,
 }: World): Promise<CheckedDirectory> {
   const journal = journalOf(simulator);
   const lake = join(dataDir, 'lake');
 
   const store = await StateStore.open(join(dataDir, 'state'), { readOnly: true });
   const { epoch, progress } = store.epoch();
-  await assertLakeInLine(lake, store);
+  const tables = await assertLakeInLine(lake, store);
+  const from = (name: string): string | undefined => shownFiles(lake, tables.get(name));
   await store.close();
   assert.deepEqual(
     filesBelow(dataDir).filter((path) => /\.(tmp|probe)$/.test(path)),
     [],
   );
 
-  const gold = await readGold(lake);
+  const gold = await readGold(from(GOLD_TRADES));
   const ids = new Map<string, number[]>();
   for (const trade of gold) {
     const key = keyOf(trade.exchange, trade.symbol, trade.id);
@@ -98,7 +99,7 @@ export async function checkDirectory({
   const watermarkUs = new Map<string, number>();
   let frames = 0;
   let silver = 0;
-  for (const exchange of EXCHANGES) {
+  for (const exchange of exchanges) {
     const log = readSegments(join(dataDir, 'bronze', exchangeKey(exchange)));
     const all = log.flatMap((segment) => segment.frames);
     frames += all.length;
@@ -117,7 +118,11 @@ export async function checkDirectory({
       assert.ok(unique.has(key), `${key} is in the log (at ${trade.place}) and not in gold`);
     }
     const places = valid.map(({ place }) => `${place}`);
-    same(await silverPlaces(lake, exchange), places, `silver of ${exchange}`);
+    same(
+      await silverPlaces(from(silverTable(exchangeKey(exchange)))),
+      places,
+      `silver of ${exchange}`,
+    );
     silver += places.length;
     const told = new Set(valid.map(({ nativeSymbol, id }) => `${nativeSymbol} ${id}`));
     assert.equal(
@@ -130,7 +135,7 @@ export async function checkDirectory({
   const folded = foldCandles(gold, ALLOWED_LATENESS_US, watermarkUs);
   for (const timeframe of TIMEFRAMES) {
     const expected = (folded.get(timeframe) ?? []).map((row) => JSON.stringify(row));
-    same(await candles(lake, candleTable(timeframe)), expected, timeframe);
+    same(await candles(from(candleTable(timeframe))), expected, timeframe);
   }
 
   const missing = { lost: 0, served: 0 };
@@ -211,16 +216,14 @@ function filesBelow(directory: string): string[] {
     .sort();
 }
 
-/** The files a table's current snapshot shows. */
-async function from(lake: string, table: string): Promise<string | undefined> {
-  const { files } = await seeTable(nodeDisk(), lake, table);
-  if (files.size === 0) return undefined;
-  const list = [...files.keys()].map((path) => `'${join(lake, path)}'`).join(', ');
+/** What DuckDB is to read: the files a table shows; undefined when there are none. */
+function shownFiles(lake: string, table: SeenTable | undefined): string | undefined {
+  if (table === undefined || table.files.size === 0) return undefined;
+  const list = [...table.files.keys()].map((path) => `'${join(lake, path)}'`).join(', ');
   return `read_parquet([${list}], hive_partitioning=false)`;
 }
 
-async function readGold(lake: string): Promise<GoldTrade[]> {
-  const table = await from(lake, GOLD_TRADES);
+async function readGold(table: string | undefined): Promise<GoldTrade[]> {
   if (table === undefined) return [];
   const rows = await query(
     `SELECT exchange, symbol, trade_id, epoch_us("timestamp") AS time_us, price::VARCHAR AS price,
@@ -240,16 +243,14 @@ async function readGold(lake: string): Promise<GoldTrade[]> {
   }));
 }
 
-async function silverPlaces(lake: string, exchange: Exchange): Promise<string[]> {
-  const table = await from(lake, silverTable(exchangeKey(exchange)));
+async function silverPlaces(table: string | undefined): Promise<string[]> {
   if (table === undefined) return [];
   const rows = await query(`SELECT platform_sequence AS place FROM ${table}`);
   return rows.map(({ place }) => String(place));
 }
 
 /** The rows of a candle table, in the spelling of foldCandles. */
-async function candles(lake: string, name: string): Promise<string[]> {
-  const table = await from(lake, name);
+async function candles(table: string | undefined): Promise<string[]> {
   if (table === undefined) return [];
   const rows = await query(
     `SELECT exchange, symbol, epoch_us(window_start) AS window_start,

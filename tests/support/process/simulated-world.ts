@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REASONS } from '#schemas/dead-letter';
+import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { loadInstruments } from '#src/config/instruments';
 import { simulatorAddresses } from '#src/simulator/addresses';
 import type { FaultProfile } from '#src/simulator/faults';
@@ -52,13 +53,21 @@ export interface World {
   readonly cwd: string;
   readonly dataDir: string;
   readonly simulator: Simulator;
+  /** Those that Bullion listens to. */
+  readonly exchanges: readonly Exchange[];
   /** Points a Bullion at the exchanges and the data directory. */
   readonly env: Readonly<Record<string, string>>;
 }
 
+export interface WorldOptions extends Partial<SimulatorOptions> {
+  readonly seed: number;
+  /** All of them unless given. */
+  readonly exchanges?: readonly Exchange[];
+}
+
 export async function startWorld(
   t: Scope,
-  options: Partial<SimulatorOptions> & { readonly seed: number },
+  { exchanges = EXCHANGES, ...options }: WorldOptions,
 ): Promise<World> {
   const cwd = temporaryDirectory(t);
   mkdirSync(join(cwd, 'configs'));
@@ -77,7 +86,18 @@ export async function startWorld(
     cwd,
     dataDir,
     simulator,
-    env: { ...SHORT, ...simulatorAddresses(simulator), ...at(dataDir) },
+    exchanges,
+    env: {
+      ...SHORT,
+      ...simulatorAddresses(simulator),
+      ...at(dataDir),
+      ...Object.fromEntries(
+        EXCHANGES.filter((exchange) => !exchanges.includes(exchange)).map((exchange) => [
+          `BULLION_EXCHANGES_${exchange}_ENABLED`,
+          'false',
+        ]),
+      ),
+    },
   };
 }
 

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { EXCHANGES, exchangeKey } from '#schemas/exchange';
+import { EXCHANGES, type Exchange, exchangeKey } from '#schemas/exchange';
 import { systemClock } from '#src/base/clock';
 import { NO_FIGURES } from '#src/state/job-run';
 import { StateStore } from '#src/state/store';
@@ -29,6 +29,7 @@ const ARMED = fileURLToPath(new URL('./armed-process.js', import.meta.url));
  */
 const SHORT_LIFE = ['--no-opt', '--single-threaded-gc'];
 const DAY_US = 86_400_000_000;
+const TRADES_PER_SECOND = 750;
 /** Two or three seconds on a quiet machine. */
 const WHOLE_MS_MAX = 60_000;
 
@@ -37,7 +38,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   BULLION_HTTP_REQUESTS_PER_SECOND: '100000',
   BULLION_LAYOUT_VALIDATION_SHARDS: '1',
   BULLION_LAYOUT_GOLD_SHARDS: '1',
-  BULLION_EPOCHS_INTERVAL_MS: '250',
+  BULLION_EPOCHS_INTERVAL_MS: '500',
   // Every restart fetches trades again: their duplicates need not be a file per 64.
   BULLION_BATCHES_CHUNK_ROWS: '16384',
   BULLION_SUPERVISION_HANG_LIMIT_MS: '1500',
@@ -71,13 +72,19 @@ export class GuardedDirectory {
   }
 
   /** Simulated exchanges and an empty directory, a day old so that maintenance is due. */
-  static async make(scope: Scope, seed: number): Promise<GuardedDirectory> {
+  static async make(
+    scope: Scope,
+    seed: number,
+    exchanges: readonly Exchange[] = EXCHANGES,
+  ): Promise<GuardedDirectory> {
     const undo: (() => unknown)[] = [];
     const world = await startWorld(
       { after: (step) => void undo.push(step) },
       {
         seed,
-        ratePerSecond: 250,
+        exchanges,
+        // Of each exchange: the same of all together, however many there are.
+        ratePerSecond: TRADES_PER_SECOND / exchanges.length,
         // After a few cut connections in a row an exchange is left alone for half a minute.
         faults: { ...FAULTS, disconnect: 0, abort: 0 },
       },
@@ -232,7 +239,7 @@ export class GuardedDirectory {
 
   #readBronze(): Map<string, Buffer> {
     const found = new Map<string, Buffer>();
-    for (const exchange of EXCHANGES) {
+    for (const exchange of this.world.exchanges) {
       const dir = join(this.world.dataDir, 'bronze', exchangeKey(exchange));
       if (!existsSync(dir)) continue;
       for (const { name, bytes } of readSegments(dir)) {

@@ -28,7 +28,7 @@ export interface Step {
 /** What a fault may end the process with: a person is to look at the disk, or a bug. */
 const MAY_END_WITH = [70, 74];
 /** Once it is up. */
-const REACHED_MS_MAX = 6_000;
+const REACHED_MS_MAX = 10_000;
 const START_MS_MAX = 60_000;
 /** Threads with a heartbeat. Jobs of a pool have a limit of their own. */
 const WATCHED: readonly Failpoint['thread'][] = ['ingest', 'group', 'gateway'];

@@ -11,6 +11,7 @@
 import { cpSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EXCHANGES, type Exchange } from '#schemas/exchange';
 import { Random } from '#src/base/random';
 import type { Scope } from '#tests/support/process/bullion-process';
 import { type CheckRun, runCheck } from '#tests/verify/check-program';
@@ -34,15 +35,23 @@ import {
   suspended,
 } from '#tests/verify/crash/lives';
 
-/** Steps on one directory before it is compared. */
-const STEPS_PER_DIRECTORY = 20;
+/** At most so many steps on one directory before it is compared; with more a compaction has more and more to do. */
+const STEPS_PER_DIRECTORY = 15;
+/** There is something to compact only once a directory has a past. */
+const STEPS_BEFORE_JOBS = 4;
 /** A compaction is a fifth of the processor time of a life: one in so many has it. */
 const JOBS_DUE_EVERY = 4;
 /** An actor's beat, in every actor there is. */
-const ACTORS = ['ingest-kraken', 'validation-0', 'gold-0', 'candles', 'gateway'];
+const ACTORS = ['ingest-', 'validation-0', 'gold-0', 'candles', 'gateway'];
 const BEAT = { name: 'actor.beat', thread: 'gateway' } as const;
 
 const FAMILIES = ['kills', 'failpoints', 'errors', 'disk', 'process'] as const;
+/** Every directory has its own: an exchange less makes a life cheaper, and the others' share of it larger. */
+function someExchanges(random: Random): readonly Exchange[] {
+  const drawn = EXCHANGES.filter(() => random.chance(0.5));
+  return drawn.length > 0 ? drawn : EXCHANGES;
+}
+
 type Family = (typeof FAMILIES)[number];
 /** Without a named actor's heartbeat, which is a matter of `process`. */
 const POINTS = FAILPOINTS.filter(({ name }) => name !== BEAT.name);
@@ -111,11 +120,10 @@ function planOf({ options }: CheckRun): Step[][] {
       .flatMap((family, i) => stepsOf(family, random.fork(i), count))
       .filter((_, i) => i % Number(parts) === Number(part) - 1);
     const mixed = shuffled(steps, random.fork(99));
-    const plan: Step[][] = [];
-    for (let i = 0; i < mixed.length; i += STEPS_PER_DIRECTORY) {
-      plan.push(mixed.slice(i, i + STEPS_PER_DIRECTORY));
-    }
-    return plan;
+    const directories = Math.ceil(mixed.length / STEPS_PER_DIRECTORY);
+    return Array.from({ length: directories }, (_, directory) =>
+      mixed.filter((_, i) => i % directories === directory),
+    );
   }
   const named = FAMILIES.flatMap((family, i) => stepsOf(family, random.fork(i), undefined));
   return named.filter(({ name }) => name.includes(only as string)).map((step) => [step]);
@@ -129,28 +137,42 @@ interface Totals {
   missing: number;
 }
 
+/** Does the steps on one directory; answers those that nothing came by to be struck at, twice. */
 async function runDirectory(
   run: CheckRun,
   scope: Scope,
   steps: readonly Step[],
-  seed: number,
+  random: Random,
   totals: Totals,
 ): Promise<Step[]> {
-  const directory = await GuardedDirectory.make(scope, seed);
+  const directory = await GuardedDirectory.make(scope, random.uint32(), someExchanges(random));
   const done: string[] = [];
-  const again: Step[] = [];
+  const queue = [...steps];
+  const again = new Set<Step>();
+  const left: Step[] = [];
   try {
-    for (const [i, step] of steps.entries()) {
-      if (run.isLate) break;
+    for (let i = 0; queue.length > 0 && !run.isLate; i++) {
+      const step = queue.shift() as Step;
+      if (step.awaitsJobs && i < STEPS_BEFORE_JOBS) {
+        queue.push(step);
+        continue;
+      }
       const startedMs = performance.now();
       const isJobDue = directory.running === undefined && i % JOBS_DUE_EVERY === 0;
       if (step.awaitsJobs || isJobDue) await directory.endWithJobsDue();
       done.push(step.name);
       const outcome = await step.run(directory);
-      totals.steps++;
-      if (outcome === NOT_REACHED) again.push(step);
-      else run.outcome(step.fault, outcome);
       run.took(step.name, performance.now() - startedMs);
+      if (outcome !== NOT_REACHED) {
+        totals.steps++;
+        run.outcome(step.fault, outcome);
+      } else if (again.has(step)) {
+        left.push(step);
+      } else {
+        // What it waits for may come once the directory has more of a past.
+        again.add(step);
+        queue.push(step);
+      }
     }
     const checked = await directory.check();
     totals.trades += checked.gold;
@@ -169,25 +191,22 @@ async function runDirectory(
   totals.directories++;
   totals.starts += directory.starts;
   await directory.close();
-  return again;
+  return left;
 }
 
 await runCheck('crash', async (run, scope) => {
   const totals: Totals = { steps: 0, directories: 0, starts: 0, trades: 0, missing: 0 };
-  const seeds = new Random(run.options.seed).fork(7);
+  const random = new Random(run.options.seed).fork(7);
   const plan = planOf(run);
-  let left: Step[] = [];
+  const left: Step[] = [];
   for (const steps of plan) {
     if (run.isLate) break;
-    left.push(...(await runDirectory(run, scope, steps, seeds.uint32(), totals)));
-  }
-  // What a step waits for may come only once a directory has a past.
-  if (left.length > 0 && plan.length > 1 && !run.isLate) {
-    left = await runDirectory(run, scope, left, seeds.uint32(), totals);
+    left.push(...(await runDirectory(run, scope, steps, random, totals)));
   }
   for (const { name } of left) run.missed.push(name);
   const planned = plan.reduce((sum, steps) => sum + steps.length, 0);
-  if (run.isLate) run.missed.push(`${planned - totals.steps} of ${planned} steps: no time`);
+  const undone = planned - totals.steps - left.length;
+  if (undone > 0) run.missed.push(`${undone} of ${planned} steps: no time`);
   Object.assign(run.figures, {
     'steps done': totals.steps,
     'directories compared': totals.directories,
