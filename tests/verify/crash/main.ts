@@ -44,17 +44,17 @@ const JOBS_DUE_EVERY = 4;
 /** An actor's beat, in every actor there is. */
 const ACTORS = ['ingest-', 'validation-0', 'gold-0', 'candles', 'gateway'];
 const BEAT = { name: 'actor.beat', thread: 'gateway' } as const;
+/** Without a named actor's heartbeat, which is a matter of `process`. */
+const POINTS = FAILPOINTS.filter(({ name }) => name !== BEAT.name);
 
 const FAMILIES = ['kills', 'failpoints', 'errors', 'disk', 'process'] as const;
+type Family = (typeof FAMILIES)[number];
+
 /** Every directory has its own: an exchange less makes a life cheaper, and the others' share of it larger. */
 function someExchanges(random: Random): readonly Exchange[] {
   const drawn = EXCHANGES.filter(() => random.chance(0.5));
   return drawn.length > 0 ? drawn : EXCHANGES;
 }
-
-type Family = (typeof FAMILIES)[number];
-/** Without a named actor's heartbeat, which is a matter of `process`. */
-const POINTS = FAILPOINTS.filter(({ name }) => name !== BEAT.name);
 
 function stepsOf(family: Family, random: Random, count: number | undefined): Step[] {
   const some = (all: Step[]): Step[] =>
@@ -82,8 +82,9 @@ function stepsOf(family: Family, random: Random, count: number | undefined): Ste
     }
     case 'failpoints':
       return some(
-        POINTS.flatMap((point) =>
-          (['kill', 'throw', 'hang'] as const).map((action) => struckAt(point, action, random)),
+        // In this order a part of them has every action.
+        (['kill', 'throw', 'hang'] as const).flatMap((action) =>
+          POINTS.map((point) => struckAt(point, action, random)),
         ),
       );
     case 'errors': {
@@ -116,6 +117,7 @@ function planOf({ options }: CheckRun): Step[][] {
   const [name, part = 1, parts = 1] = /^(\w+) (\d+)\/(\d+)$/.exec(only ?? '')?.slice(1) ?? [only];
   const asked = FAMILIES.filter((family) => name === undefined || name === family);
   if (asked.length > 0) {
+    // Before they are mixed: the parts have seeds of their own, and all of them are the whole.
     const steps = asked
       .flatMap((family, i) => stepsOf(family, random.fork(i), count))
       .filter((_, i) => i % Number(parts) === Number(part) - 1);
