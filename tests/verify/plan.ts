@@ -96,7 +96,7 @@ export function planOf({ isLong, isQuick }: Extent): PlannedCheck[] {
     ),
     // What is left is theirs.
     check('faults in actors, signals, clocks', 'crash', crashes('process', 6), timed()),
-    check('crashes at disk calls', 'crash', ['--only', 'disk', '--count', some(40, 4)], timed()),
+    check('crashes at disk calls', 'crash', crashes('disk', 4), timed()),
     check('ends and errors at failpoints', 'crash', crashes('errors', 4), timed()),
     check('recovery', 'recovery', isQuick ? ['--count', '30000'] : [], { lane: 'alone' }),
   ];

@@ -1,7 +1,7 @@
 /**
  * A long run under load: 20,000 trades a second with bursts of ten times that, for `--seconds` (600
  * unless given). Memory, descriptors and threads are read from /proc; after the warm-up (the first
- * half) memory may not rise beyond its own noise and the others may not grow at all.
+ * three tenths) memory may not rise beyond its own noise and the others may not grow at all.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,8 +18,7 @@ const TRADES_PER_SECOND = 20_000;
 const BURST_SECONDS = 2;
 const BURST_EVERY_SECONDS = 60;
 const SAMPLE_MS = 2_000;
-/** V8's heaps, the chunks' buffers and malloc's arenas grow to their size in the first four or five minutes. */
-const WARM_UP_SHARE = 0.5;
+const WARM_UP_SHARE = 0.3;
 /** Epochs come and go in memory: shorter ones give more ups and downs to average over. */
 const EPOCH_MS = 15_000;
 /** A rise that a ten-minute run cannot tell from noise: this share of the memory over the whole run. */
